@@ -1,0 +1,79 @@
+"""The skeleton of a text: what is left when every way of writing it differently is undone."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+# Letters that look like a Latin letter, by the case in which they do.
+_LOOKALIKES = {
+    # Cyrillic
+    "АВЕЅІЈКМНОРСТХУԌԚԜҮЅԀһ": "ABESIJKMHOPCTXYGQWYSDh",
+    "авеѕіјкмнорстхуԁԍԛԝүӏց": "abesijkmhopctxydgqwylg",
+    # Greek
+    "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹϺϲϳ": "ABEZHIKMNOPTYXCMcj",
+    "αβγεικνορτυχωϱ": "abyeikvoptuxwp",
+    # Armenian, Cherokee
+    "օսհոքԼՕՏ": "ouhnqLOS",
+    "ᎪᏴᏟᎠᎬᏀᎻᎫᏦᏞᎷᏢᏚᎢᏙᏔᏃᎡ": "ABCDEGHJKLMPSTVWZR",
+    # Latin letters that NFKC leaves alone
+    "ıȷɑɡƅɩʏᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡᴢøłđħɵ": "ijagbiyabcdeghijklmnoprstuvwzoldho",
+}
+_DASHES = "‐‑‒–—―−⁃﹘➖⸺⸻᠆"
+# Invisible, though not of a category that says so.
+_BLANKS = "\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\ufffc"
+_MARKS = ((0x0300, 0x036F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE20, 0xFE2F))
+_SELECTORS = ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF), (0x180B, 0x180F))
+_DROPPED_CATEGORIES = frozenset({"Cf", "Cc", "Cs", "Zs", "Zl", "Zp"})
+_CACHED_LENGTH = 256
+
+_CONFUSABLE: dict[int, str] = {
+    ord(odd): latin
+    for odds, latins in _LOOKALIKES.items()
+    for odd, latin in zip(odds, latins, strict=True)
+} | {ord(dash): "-" for dash in _DASHES}
+
+
+class _Characters(dict[int, str]):
+    """What each character becomes, worked out when it is first seen."""
+
+    def __missing__(self, code: int) -> str:
+        result = _replacement(code)
+        if code <= 0xFFFF:
+            self[code] = result
+        return result
+
+
+def _replacement(code: int) -> str:
+    if code in _CONFUSABLE:
+        return _CONFUSABLE[code]
+    char = chr(code)
+    if char in _BLANKS or char.isspace() or unicodedata.category(char) in _DROPPED_CATEGORIES:
+        return ""
+    if any(low <= code <= high for low, high in _MARKS + _SELECTORS):
+        return ""
+    digit = unicodedata.digit(char, None)
+    return char if digit is None else str(digit)
+
+
+_CHARACTERS = _Characters()
+
+
+def _skeleton(text: str) -> str:
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text).translate(_CHARACTERS)
+        text = unicodedata.normalize("NFKC", text)
+    return text.translate(_CHARACTERS).casefold()
+
+
+_cached = lru_cache(maxsize=4096)(_skeleton)
+
+
+def skeleton(text: str) -> str:
+    """`text` without the differences that people do not see or do not mean.
+
+    Compatibility forms, full-width and foreign digits, invisible and direction characters,
+    stacked marks, lookalike letters, dashes, case and white space are all undone; what stays
+    is compared exactly. Linear in the length of the text.
+    """
+    return _cached(text) if len(text) <= _CACHED_LENGTH else _skeleton(text)
