@@ -1,0 +1,92 @@
+"""API keys: making, finding and revoking them; the key itself is never stored."""
+
+import hashlib
+import hmac
+import secrets
+import time
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from changefeed.errors import KeyNameTaken, UnknownScope
+from changefeed.models import ApiKey
+
+SCOPES = (
+    "orders:read",
+    "orders:write",
+    "shipments:write",
+    "service-changes:write",
+    "returns:read",
+    "returns:write",
+    "rules:read",
+    "rules:write",
+    "feed:read",
+    "feed:write",
+)
+CACHE_SECONDS = 2.0
+_CACHE_LIMIT = 1000
+_PREFIX_LENGTH = 13
+_USE_WRITTEN_EVERY = timedelta(minutes=5)
+
+_cache: dict[str, tuple[float, ApiKey]] = {}
+
+
+def create_key(name: str, *, source: str, scopes: list[str]) -> tuple[ApiKey, str]:
+    """A new key and its only appearance in plain text.
+
+    Raises UnknownScope for a scope not in SCOPES and KeyNameTaken for a name in use.
+    """
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        raise UnknownScope(", ".join(unknown))
+    prefix = ("sk_" + secrets.token_hex(5))[:_PREFIX_LENGTH]
+    plain = f"{prefix}_{secrets.token_urlsafe(32)}"
+    try:
+        with transaction.atomic():
+            key = ApiKey.objects.create(
+                name=name,
+                source=source,
+                scopes=sorted(set(scopes)),
+                prefix=prefix,
+                hash=_hash(plain),
+            )
+    except IntegrityError:
+        raise KeyNameTaken(name) from None
+    return key, plain
+
+
+def revoke_key(key: ApiKey) -> None:
+    """End a key; other processes follow within CACHE_SECONDS."""
+    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
+    key.refresh_from_db()
+    _cache.clear()
+
+
+def find_key(plain: str) -> ApiKey | None:
+    """The live key with this plain text, or None; remembered for CACHE_SECONDS in this process."""
+    digest = _hash(plain)
+    known = _cache.get(digest)
+    if known and known[0] > time.monotonic():
+        return known[1]
+    key = ApiKey.objects.filter(prefix=plain[:_PREFIX_LENGTH], revoked_at=None).first()
+    if key is None or not hmac.compare_digest(key.hash, digest):
+        _cache.pop(digest, None)
+        return None
+    _note_use(key)
+    if len(_cache) >= _CACHE_LIMIT:
+        _cache.clear()
+    _cache[digest] = (time.monotonic() + CACHE_SECONDS, key)
+    return key
+
+
+def _note_use(key: ApiKey) -> None:
+    now = timezone.now()
+    if key.last_used_at is None or key.last_used_at < now - _USE_WRITTEN_EVERY:
+        stale = Q(last_used_at=None) | Q(last_used_at__lt=now - _USE_WRITTEN_EVERY)
+        ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+
+
+def _hash(plain: str) -> str:
+    return hashlib.sha256(plain.encode()).hexdigest()

@@ -1,0 +1,22 @@
+"""Tables of the feed: what changed, who is told, how far each of them is, who may ask."""
+
+from changefeed.models.changes import Change
+from changefeed.models.endpoints import Endpoint, EndpointState
+from changefeed.models.inbox import Inbox
+from changefeed.models.keys import ApiKey
+from changefeed.models.lanes import Attempt, AttemptOutcome, FeedLane, LaneState
+from changefeed.models.pulling import PullCursor, PullWindow
+
+__all__ = [
+    "ApiKey",
+    "Attempt",
+    "AttemptOutcome",
+    "Change",
+    "Endpoint",
+    "EndpointState",
+    "FeedLane",
+    "Inbox",
+    "LaneState",
+    "PullCursor",
+    "PullWindow",
+]
