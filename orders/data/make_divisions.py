@@ -33,7 +33,12 @@ PROVINCE_SPELLINGS = {
     "台湾省": ["台湾", "中国台湾", "台湾地区"],
 }
 
-PEOPLES = ["蒙古族", "蒙古", "回族", "藏族", "维吾尔", "苗族", "彝族", "壮族", "布依族", "朝鲜族", "朝鲜", "满族", "侗族", "瑶族", "白族", "土家族", "哈尼族", "哈萨克族", "哈萨克", "傣族", "黎族", "傈僳族", "佤族", "畲族", "拉祜族", "水族", "东乡族", "纳西族", "景颇族", "柯尔克孜", "土族", "达斡尔族", "仫佬族", "羌族", "布朗族", "撒拉族", "毛南族", "仡佬族", "锡伯族", "锡伯", "塔吉克", "怒族", "鄂温克族", "裕固族", "保安族", "独龙族", "鄂伦春", "普米族", "各族"]
+PEOPLES = (
+    "蒙古族 蒙古 回族 藏族 维吾尔 苗族 彝族 壮族 布依族 朝鲜族 朝鲜 满族 侗族 瑶族 白族 土家族"
+    " 哈尼族 哈萨克族 哈萨克 傣族 黎族 傈僳族 佤族 畲族 拉祜族 水族 东乡族 纳西族 景颇族"
+    " 柯尔克孜 土族 达斡尔族 仫佬族 羌族 布朗族 撒拉族 毛南族 仡佬族 锡伯族 锡伯 塔吉克"
+    " 怒族 鄂温克族 裕固族 保安族 独龙族 鄂伦春 普米族 各族"
+)
 
 # Former names whose successor does not follow from the name itself (own compilation).
 SUCCESSORS = {
@@ -125,7 +130,7 @@ def without_people(name: str) -> str:
     shortened = True
     while shortened:
         shortened = False
-        for people in sorted(PEOPLES, key=len, reverse=True):
+        for people in sorted(PEOPLES.split(), key=len, reverse=True):
             if name.endswith(people) and len(name) > len(people) + 1:
                 name, shortened = name.removesuffix(people), True
                 break
