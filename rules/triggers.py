@@ -1,0 +1,80 @@
+"""Database triggers that keep published versions as they were, whoever writes."""
+
+import pgtrigger
+
+_FROZEN_ROW = """
+    IF TG_OP = 'UPDATE' AND
+       (to_jsonb(NEW) - 'state') = (to_jsonb(OLD) - 'state') AND
+       (OLD.state, NEW.state) IN (('live', 'retired'), ('live', 'live'), ('retired', 'retired'))
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'rule set version % is published and cannot be changed', OLD.version
+        USING ERRCODE = 'check_violation';
+"""
+
+RULESET_FROZEN = pgtrigger.Trigger(
+    name="ruleset_frozen",
+    operation=pgtrigger.Update,
+    when=pgtrigger.Before,
+    condition=~pgtrigger.Q(old__state="draft"),
+    func=_FROZEN_ROW,
+)
+RULESET_KEPT = pgtrigger.Trigger(
+    name="ruleset_kept",
+    operation=pgtrigger.Delete,
+    when=pgtrigger.Before,
+    condition=~pgtrigger.Q(old__state="draft"),
+    func=_FROZEN_ROW,
+)
+
+# A rule of a published version may only lose its author, when that account is deleted.
+RULE_FROZEN = pgtrigger.Trigger(
+    name="rule_frozen",
+    operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+    when=pgtrigger.Before,
+    declare=[("owner_id", "bigint")],
+    func="""
+        IF TG_OP = 'UPDATE' AND
+           (to_jsonb(NEW) - 'author_id') = (to_jsonb(OLD) - 'author_id') THEN
+            RETURN NEW;
+        END IF;
+        FOREACH owner_id IN ARRAY CASE TG_OP
+            WHEN 'INSERT' THEN ARRAY[NEW.ruleset_id]
+            WHEN 'DELETE' THEN ARRAY[OLD.ruleset_id]
+            ELSE ARRAY[OLD.ruleset_id, NEW.ruleset_id] END
+        LOOP
+            IF EXISTS (SELECT 1 FROM rules_ruleset WHERE id = owner_id AND state <> 'draft') THEN
+                RAISE EXCEPTION 'rules of a published version cannot be changed'
+                    USING ERRCODE = 'check_violation';
+            END IF;
+        END LOOP;
+        RETURN COALESCE(NEW, OLD);
+    """,
+)
+
+
+def frozen_with_its_rule(name: str) -> pgtrigger.Trigger:
+    """A trigger for a table of rows that belong to a rule."""
+    return pgtrigger.Trigger(
+        name=name,
+        operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+        when=pgtrigger.Before,
+        declare=[("owner_id", "bigint")],
+        func="""
+            FOREACH owner_id IN ARRAY CASE TG_OP
+                WHEN 'INSERT' THEN ARRAY[NEW.rule_id]
+                WHEN 'DELETE' THEN ARRAY[OLD.rule_id]
+                ELSE ARRAY[OLD.rule_id, NEW.rule_id] END
+            LOOP
+                IF EXISTS (
+                    SELECT 1 FROM rules_rule r JOIN rules_ruleset s ON s.id = r.ruleset_id
+                    WHERE r.id = owner_id AND s.state <> 'draft'
+                ) THEN
+                    RAISE EXCEPTION 'rules of a published version cannot be changed'
+                        USING ERRCODE = 'check_violation';
+                END IF;
+            END LOOP;
+            RETURN COALESCE(NEW, OLD);
+        """,
+    )
