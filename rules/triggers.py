@@ -28,7 +28,9 @@ RULESET_KEPT = pgtrigger.Trigger(
     func=_FROZEN_ROW,
 )
 
-# A rule of a published version may only lose its author, when that account is deleted.
+# A rule of a published version may only lose its author, when that account is deleted. A version
+# restored from an earlier one is born published; its rules are written in the transaction that
+# names it in `sluice.restored_ruleset`.
 RULE_FROZEN = pgtrigger.Trigger(
     name="rule_frozen",
     operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
@@ -37,6 +39,10 @@ RULE_FROZEN = pgtrigger.Trigger(
     func="""
         IF TG_OP = 'UPDATE' AND
            (to_jsonb(NEW) - 'author_id') = (to_jsonb(OLD) - 'author_id') THEN
+            RETURN NEW;
+        END IF;
+        IF TG_OP = 'INSERT' AND
+           current_setting('sluice.restored_ruleset', true) = NEW.ruleset_id::text THEN
             RETURN NEW;
         END IF;
         FOREACH owner_id IN ARRAY CASE TG_OP
@@ -69,7 +75,10 @@ def frozen_with_its_rule(name: str) -> pgtrigger.Trigger:
             LOOP
                 IF EXISTS (
                     SELECT 1 FROM rules_rule r JOIN rules_ruleset s ON s.id = r.ruleset_id
-                    WHERE r.id = owner_id AND s.state <> 'draft'
+                    WHERE r.id = owner_id AND s.state <> 'draft' AND NOT (
+                        TG_OP = 'INSERT' AND
+                        COALESCE(current_setting('sluice.restored_ruleset', true), '') = s.id::text
+                    )
                 ) THEN
                     RAISE EXCEPTION 'rules of a published version cannot be changed'
                         USING ERRCODE = 'check_violation';
