@@ -3,6 +3,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/installed-from-lock
+DATA_DIR := $(or $(SLUICE_DATA_DIR),.data)
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard locale/*/LC_MESSAGES/*.po))
 BENCHES := $(filter-out __init__ _%,$(basename $(notdir $(wildcard tests/bench/*.py))))
 
@@ -57,10 +58,10 @@ demo: venv messages
 	@$(PY) manage.py demo $(if $(ONCE),--once) $(ARGS)
 
 stop:
-	@if [ -x $(PY) ]; then $(PY) -m config.processes stop; fi
+	@if [ -x $(PY) ]; then $(PY) -m config.processes stop --data-dir "$(DATA_DIR)"; fi
 
 clean: stop
-	@if [ -x $(PY) ]; then $(PY) -m config.embedded remove; fi
+	@if [ -x $(PY) ]; then $(PY) -m config.embedded remove --data-dir "$(DATA_DIR)"; fi
 	rm -rf .data .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -f $(CATALOGUES)
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -63,8 +63,10 @@ def stop_postgres(data_dir: Path) -> bool:
     if not data_dir.exists():
         return False
     with servers.exclusive(data_dir, SERVICE):
-        servers.forget(data_dir, SERVICE)
-        return _stop_all(known_home(data_dir))
+        path = servers.forget(data_dir, SERVICE)
+        stopped = _stop_all(known_home(data_dir))
+        servers.tidy_socket(path)
+        return stopped
 
 
 def postgres_running(data_dir: Path) -> str | None:
@@ -179,6 +181,8 @@ def _launch(home: Path, programs: Path, account: Account, sockets: Path) -> None
     log = home / "server.log"
     if log.exists() and log.stat().st_size > LARGEST_LOG_BYTES:
         log.write_text("")
+    # Nobody serves this home any more, so what guards its socket guards nothing.
+    (sockets / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
     (home / "conf.d").mkdir(mode=0o700, exist_ok=True)
     (home / "conf.d" / "sluice.conf").write_text(_configuration(sockets))
     account.own(home)

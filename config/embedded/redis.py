@@ -62,8 +62,10 @@ def stop_redis(data_dir: Path) -> bool:
     if not data_dir.exists():
         return False
     with servers.exclusive(data_dir, SERVICE):
-        servers.forget(data_dir, SERVICE)
-        return _stop(data_dir / "redis")
+        path = servers.forget(data_dir, SERVICE)
+        stopped = _stop(data_dir / "redis")
+        servers.tidy_socket(path)
+        return stopped
 
 
 def redis_running(data_dir: Path) -> RedisUrls | None:

@@ -10,12 +10,14 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import rmtree
 from time import monotonic, sleep
 
 import psutil
 
 # sockaddr_un holds 108 bytes on Linux and 104 on macOS, the closing zero included.
 LONGEST_SOCKET_PATH = 103
+SHORT_PARENT = Path("/tmp")
 
 
 class EmbeddedServerError(Exception):
@@ -70,10 +72,20 @@ def recall(data_dir: Path, service: str) -> dict[str, str] | None:
     return None
 
 
-def forget(data_dir: Path, service: str) -> None:
-    """Drop what `remember` noted, before the service goes down."""
-    with suppress(FileNotFoundError):
-        _note(data_dir, service).unlink()
+def forget(data_dir: Path, service: str) -> Path | None:
+    """Drop what `remember` noted, before the service goes down; the socket noted, if any."""
+    note = _note(data_dir, service)
+    path = None
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        path = Path(json.loads(note.read_text())["socket"])
+    note.unlink(missing_ok=True)
+    return path
+
+
+def tidy_socket(path: Path | None) -> None:
+    """Remove the short directory of a stopped server's socket, where it had one."""
+    if path is not None and path.parent.parent == SHORT_PARENT:
+        rmtree(path.parent, ignore_errors=True)
 
 
 def answers(path: Path) -> bool:
@@ -97,7 +109,7 @@ def socket_dir(preferred: Path, service: str, *, uid: int, gid: int) -> Path:
     """
     if _takes_socket(preferred):
         return preferred
-    short = Path("/tmp") / f"sluice-{service}-{uid}-{short_hash(preferred)}"
+    short = SHORT_PARENT / f"sluice-{service}-{uid}-{short_hash(preferred)}"
     with suppress(FileExistsError):
         short.mkdir(mode=0o700)
         os.chown(short, uid, gid)
@@ -143,14 +155,14 @@ def end_process(process: psutil.Process, *signals: int, seconds: float) -> None:
     for number in signals:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(number)
-        # A zombie whose parent does not collect it has ended all the same.
-        if wait_until(lambda: not process.is_running() or _is_zombie(process), seconds):
+        if wait_until(lambda: has_ended(process), seconds):
             return
     raise EmbeddedServerError(f"Process {process.pid} does not end. Look at it, then kill it.")
 
 
-def _is_zombie(process: psutil.Process) -> bool:
+def has_ended(process: psutil.Process) -> bool:
+    """True once the process is gone, or is a zombie that only waits to be collected."""
     try:
-        return process.status() == psutil.STATUS_ZOMBIE
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
