@@ -1,0 +1,159 @@
+"""The sidebar and looks of the admin (django-unfold)."""
+
+from typing import Any
+
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+
+def _item(title: Any, icon: str, view: str, permission: str = "") -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{view}"),
+    }
+    if permission:
+        item["permission"] = lambda request: request.user.has_perm(permission)
+    return item
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Sluice 单闸",
+    "SITE_HEADER": "Sluice 单闸",
+    "SITE_SUBHEADER": _("Order operations"),
+    "SITE_SYMBOL": "valve",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_LANGUAGES": True,
+    "BORDER_RADIUS": "6px",
+    "STYLES": [lambda request: "/static/css/desk.css"],
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            {
+                "title": _("Desk"),
+                "items": [
+                    _item(
+                        _("Quarantine board"),
+                        "front_hand",
+                        "orders_hold_changelist",
+                        "orders.view_hold",
+                    ),
+                    _item(
+                        _("Orders"), "receipt_long", "orders_order_changelist", "orders.view_order"
+                    ),
+                    _item(
+                        _("Shipments"),
+                        "local_shipping",
+                        "orders_shipment_changelist",
+                        "orders.view_shipment",
+                    ),
+                    _item(
+                        _("Returns"),
+                        "assignment_return",
+                        "returns_returnrequest_changelist",
+                        "returns.view_returnrequest",
+                    ),
+                    _item(
+                        _("Customers"),
+                        "person",
+                        "orders_customer_changelist",
+                        "orders.view_customer",
+                    ),
+                ],
+            },
+            {
+                "title": _("Rules"),
+                "separator": True,
+                "items": [
+                    _item(
+                        _("Rule sets"),
+                        "account_tree",
+                        "rules_ruleset_changelist",
+                        "rules.view_ruleset",
+                    ),
+                    _item(_("Rules"), "rule", "rules_rule_changelist", "rules.view_rule"),
+                    _item(
+                        _("Lists"),
+                        "checklist",
+                        "rules_referencelist_changelist",
+                        "rules.view_referencelist",
+                    ),
+                ],
+            },
+            {
+                "title": _("Catalogue"),
+                "separator": True,
+                "collapsible": True,
+                "items": [
+                    _item(_("SKUs"), "inventory_2", "orders_sku_changelist", "orders.view_sku"),
+                    _item(_("Stock"), "warehouse", "orders_stock_changelist", "orders.view_stock"),
+                    _item(
+                        _("Sales channels"),
+                        "storefront",
+                        "orders_channel_changelist",
+                        "orders.view_channel",
+                    ),
+                    _item(
+                        _("Warehouses"),
+                        "home_work",
+                        "orders_warehouse_changelist",
+                        "orders.view_warehouse",
+                    ),
+                    _item(
+                        _("Couriers"),
+                        "pedal_bike",
+                        "orders_courier_changelist",
+                        "orders.view_courier",
+                    ),
+                    _item(
+                        _("Packagings"),
+                        "package_2",
+                        "orders_packaging_changelist",
+                        "orders.view_packaging",
+                    ),
+                ],
+            },
+            {
+                "title": _("Change feed"),
+                "separator": True,
+                "collapsible": True,
+                "items": [
+                    _item(
+                        _("Endpoints"),
+                        "hub",
+                        "changefeed_endpoint_changelist",
+                        "changefeed.view_endpoint",
+                    ),
+                    _item(
+                        _("Waiting lanes"),
+                        "low_priority",
+                        "changefeed_feedlane_changelist",
+                        "changefeed.view_feedlane",
+                    ),
+                    _item(
+                        _("Changes"),
+                        "history",
+                        "changefeed_change_changelist",
+                        "changefeed.view_change",
+                    ),
+                    _item(
+                        _("API keys"),
+                        "key",
+                        "changefeed_apikey_changelist",
+                        "changefeed.view_apikey",
+                    ),
+                ],
+            },
+            {
+                "title": _("People"),
+                "separator": True,
+                "collapsible": True,
+                "items": [
+                    _item(_("Users"), "group", "auth_user_changelist", "auth.view_user"),
+                    _item(_("Groups"), "badge", "auth_group_changelist", "auth.view_group"),
+                ],
+            },
+        ],
+    },
+}

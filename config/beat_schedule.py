@@ -1,0 +1,36 @@
+"""When each scheduled job runs; two beats equal one, for every job is safe to repeat."""
+
+from typing import Any
+
+SCHEDULE: dict[str, dict[str, Any]] = {
+    "drain the change feed": {
+        "task": "changefeed.tasks.drain_feed",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+    "dispatch ready orders": {
+        "task": "orders.tasks.dispatch_ready_orders",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+    "escalate overdue holds": {
+        "task": "orders.tasks.escalate_overdue_holds",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "fill short orders": {
+        "task": "orders.tasks.fill_short_orders",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "make feed partitions": {
+        "task": "changefeed.tasks.make_partitions",
+        "schedule": 3600.0,
+        "options": {"expires": 600},
+    },
+    "purge delivered changes": {
+        "task": "changefeed.tasks.purge_delivered",
+        "schedule": 3600.0,
+        "options": {"expires": 600},
+    },
+}

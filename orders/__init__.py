@@ -1,0 +1,1 @@
+"""Customers, catalogue, stock, orders, shipments and holds, and every act on them."""

@@ -1,0 +1,33 @@
+"""Who acts: the name that the feed, the timeline and the ledgers carry."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from changefeed.recording import act_as
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """`name` reads user:alice, key:WMS, customer:C-88 or system; `source` is the door or system."""
+
+    name: str
+    source: str = "sluice"
+    user_id: int | None = None
+    event_id: str = ""
+
+    def begin(self) -> None:
+        """Name the actor for every change of the running transaction."""
+        act_as(self.name, source=self.source, source_event_id=self.event_id)
+
+
+SYSTEM = Actor("system")
+
+
+def user_actor(user: Any, source: str = "admin") -> Actor:
+    """The actor for a signed-in person."""
+    return Actor(f"user:{user.get_username()}", source, user.pk)
+
+
+def key_actor(key: Any, event_id: str = "") -> Actor:
+    """The actor for an API key; its source system is where its changes come from."""
+    return Actor(f"key:{key.name}", key.source, event_id=event_id)

@@ -1,0 +1,15 @@
+"""Registers the orders app and the facts that its orders carry."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class OrdersConfig(AppConfig):
+    name = "orders"
+    verbose_name = _("Orders")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from orders.facts import register_facts
+
+        register_facts()

@@ -1,0 +1,191 @@
+"""What intake reads from the database for a batch of documents, one statement a subject."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+
+from orders.intake.checks import References, SkuRef
+from orders.intake.facts import Buyer, History
+from orders.sql import fetch
+
+_REFERENCES = """
+SELECT 'channel', code, id FROM orders_channel WHERE is_active
+UNION ALL (SELECT 'warehouse', code, id FROM orders_warehouse WHERE is_active ORDER BY priority, code)
+UNION ALL SELECT 'courier', code, id FROM orders_courier WHERE is_active
+UNION ALL SELECT 'packaging', code, id FROM orders_packaging WHERE is_active
+"""
+
+_SKUS = """
+SELECT s.code, s.id, s.category, s.temperature, s.is_fragile, s.high_price_threshold,
+    s.presale_ship_date, s.is_active,
+    (SELECT array_agg(p.channel_id ORDER BY p.id) FROM orders_settlementprice p WHERE p.sku_id = s.id),
+    (SELECT array_agg(p.price ORDER BY p.id) FROM orders_settlementprice p WHERE p.sku_id = s.id)
+FROM orders_sku s WHERE s.code = ANY(%s::text[])
+"""
+
+_KNOWN_ORDERS = """
+SELECT o.number, o.source, o.idempotency_key, o.body_hash, o.id
+FROM orders_order o WHERE o.number = ANY(%s::text[])
+UNION
+SELECT o.number, o.source, o.idempotency_key, o.body_hash, o.id
+FROM orders_order o WHERE o.source = %s AND o.idempotency_key = ANY(%s::text[])
+    AND o.idempotency_key <> ''
+"""
+
+_HISTORY = """
+SELECT i.position,
+    (SELECT count(*) FROM orders_order o WHERE o.address_key = i.address_key
+        AND o.placed_at > i.placed_at - interval '24 hours' AND o.placed_at <= i.placed_at
+        AND o.id <> i.order_id),
+    coalesce(c.day, 0), coalesce(c.half_year, 0), coalesce(c.spend, 0),
+    (SELECT count(*) FROM orders_returnrecord r WHERE r.customer_id = i.customer_id
+        AND r.at > i.placed_at - interval '180 days' AND r.at <= i.placed_at),
+    (SELECT count(*) FROM orders_returnrecord r WHERE r.customer_id = i.customer_id
+        AND r.at > i.placed_at - interval '30 days' AND r.at <= i.placed_at)
+FROM unnest(%s::int[], %s::text[], %s::bigint[], %s::timestamptz[], %s::bigint[])
+    AS i(position, address_key, customer_id, placed_at, order_id)
+LEFT JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE o.placed_at > i.placed_at - interval '24 hours') AS day,
+        count(*) FILTER (WHERE o.placed_at > i.placed_at - interval '180 days') AS half_year,
+        sum(o.grand_total) AS spend
+    FROM orders_order o WHERE o.customer_id = i.customer_id AND o.placed_at <= i.placed_at
+        AND o.state <> 'cancelled' AND o.id <> i.order_id
+) c ON true
+"""
+
+_CUSTOMERS = """
+SELECT id, external_id, registered_at, crm_grade, is_employee, sign_for_rate,
+    name <> '' AND phone <> '' AND registered_at IS NOT NULL
+FROM orders_customer WHERE external_id = ANY(%s::text[])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOrder:
+    number: str
+    source: str
+    idempotency_key: str
+    body_hash: str
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCustomer:
+    id: int
+    buyer: Buyer
+    is_complete: bool
+
+
+def read_references(sku_codes: Iterable[str]) -> References:
+    """Channels, SKUs with their settlement prices, and what routing may assign."""
+    kinds: dict[str, dict[str, int]] = {
+        "channel": {},
+        "warehouse": {},
+        "courier": {},
+        "packaging": {},
+    }
+    for kind, code, key in fetch(_REFERENCES):
+        kinds[kind][code] = key
+    return References(
+        channels=kinds["channel"],
+        skus=read_skus(sku_codes),
+        warehouses=kinds["warehouse"],
+        couriers=kinds["courier"],
+        packagings=kinds["packaging"],
+        currency=settings.CURRENCY,
+    )
+
+
+def read_skus(codes: Iterable[str]) -> dict[str, SkuRef]:
+    """SKUs by code; unknown codes are absent."""
+    return {
+        row[0]: SkuRef(
+            id=row[1],
+            code=row[0],
+            category=row[2],
+            temperature=row[3],
+            is_fragile=row[4],
+            high_price_threshold=row[5],
+            presale_ship_date=row[6],
+            is_active=row[7],
+            settlement=dict(zip(row[8] or (), row[9] or (), strict=True)),
+        )
+        for row in fetch(_SKUS, sorted(set(codes)))
+    }
+
+
+def read_known_orders(
+    numbers: Iterable[str], source: str, keys: Iterable[str]
+) -> tuple[dict[str, KnownOrder], dict[str, KnownOrder]]:
+    """Orders stored before, by number and by this source's idempotency key."""
+    rows = [KnownOrder(*row) for row in fetch(_KNOWN_ORDERS, list(numbers), source, list(keys))]
+    by_key = {
+        order.idempotency_key: order
+        for order in rows
+        if order.source == source and order.idempotency_key
+    }
+    return {order.number: order for order in rows}, by_key
+
+
+def read_customers(external_ids: Iterable[str]) -> dict[str, KnownCustomer]:
+    """Customers by external id; those not seen before are absent."""
+    return {
+        row[1]: KnownCustomer(row[0], Buyer(row[1], row[2], row[3], row[4], row[5]), row[6])
+        for row in fetch(_CUSTOMERS, sorted(set(external_ids)))
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryKey:
+    """Whose history, up to when; `order_id` (0 for none) is left out of it."""
+
+    address_key: str
+    customer_id: int
+    placed_at: datetime
+    order_id: int = 0
+
+
+def read_histories(keys: Sequence[HistoryKey]) -> list[History]:
+    """One history a key, in their order, by one statement."""
+    rows = fetch(
+        _HISTORY,
+        list(range(len(keys))),
+        [key.address_key for key in keys],
+        [key.customer_id for key in keys],
+        [key.placed_at for key in keys],
+        [key.order_id for key in keys],
+    )
+    return [
+        History(
+            address_orders_24h=row[1],
+            customer_orders_24h=row[2],
+            orders_180d=row[3],
+            lifetime_spend=Decimal(row[4]),
+            returns_180d=row[5],
+            returns_30d=row[6],
+        )
+        for row in sorted(rows)
+    ]
+
+
+def add_batch_history(
+    histories: Sequence[History], keys: Sequence[HistoryKey], amounts: Sequence[Decimal]
+) -> None:
+    """Count, for each order of a batch, what came before it within the same batch."""
+    by_address: dict[str, list[int]] = {}
+    by_customer: dict[int, list[int]] = {}
+    for index, key in enumerate(keys):
+        for earlier in by_address.setdefault(key.address_key, []):
+            if 0 <= (key.placed_at - keys[earlier].placed_at).total_seconds() < 86_400:
+                histories[index].address_orders_24h += 1
+        for earlier in by_customer.setdefault(key.customer_id, []):
+            age = (key.placed_at - keys[earlier].placed_at).total_seconds()
+            if age >= 0:
+                histories[index].customer_orders_24h += age < 86_400
+                histories[index].orders_180d += age < 180 * 86_400
+                histories[index].lifetime_spend += amounts[earlier]
+        by_address[key.address_key].append(index)
+        by_customer[key.customer_id].append(index)

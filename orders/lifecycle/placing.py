@@ -1,0 +1,414 @@
+"""Taking orders in: checked, screened, reserved, held or cleared, and recorded, all at once."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+import psycopg
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from orders.actors import Actor
+from orders.errors import FieldError, InvalidOrder, OrderError
+from orders.intake import reading
+from orders.intake.checks import CheckedOrder, check_order
+from orders.intake.document import OrderDocument, read_document
+from orders.intake.facts import Buyer, FactLine, OrderView, order_facts
+from orders.intake.holding import draft_holds
+from orders.intake.storage import NewOrder, store_customers, store_orders
+from orders.lifecycle.stock import StockRequest, choose_warehouse, read_available, reserve_stock
+from orders.models import Hold, Order
+from orders.screening import Screened, screen
+from orders.sql import fetch
+from orders.status import OrderState
+
+ATTEMPTS = 5
+
+
+class Outcome(StrEnum):
+    CREATED = "created"
+    REPLAYED = "replayed"
+    CONFLICT = "conflict"
+    INVALID = "invalid"
+
+
+@dataclass(slots=True)
+class Placed:
+    """What became of one document; `errors` is empty unless it was refused."""
+
+    outcome: Outcome
+    number: str = ""
+    state: str = ""
+    version: int = 0
+    decision: dict[str, Any] | None = None
+    holds: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[FieldError] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A document of readable shape, at its place in the batch."""
+
+    index: int
+    document: OrderDocument
+    body_hash: str
+    key: str
+
+
+def body_hash(raw: Any) -> str:
+    """Hex digest that is equal for equal JSON, whatever the order of its keys."""
+    try:
+        canonical = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, orjson.JSONEncodeError):
+        canonical = json.dumps(raw, sort_keys=True, default=str).encode()
+    return hashlib.sha256(canonical).hexdigest()
+
+
+def place_order(raw: Any, *, actor: Actor, key: str = "") -> Placed:
+    """Take one order document in; see place_orders."""
+    return place_orders([raw], actor=actor, keys=[key])[0]
+
+
+def place_orders(
+    raws: Sequence[Any], *, actor: Actor, keys: Sequence[str] | None = None
+) -> list[Placed]:
+    """Take order documents in, one answer each; a wrong one harms no other.
+
+    Equal content under a number or key seen before is a replay and changes nothing; different
+    content is a conflict. All good orders of a call are stored in one transaction.
+    """
+    answers: list[Placed | None] = [None] * len(raws)
+    candidates: list[_Candidate] = []
+    first_of: dict[str, int] = {}
+    repeats: list[tuple[int, _Candidate]] = []
+    for index, raw in enumerate(raws):
+        try:
+            document = read_document(raw)
+        except InvalidOrder as invalid:
+            answers[index] = Placed(Outcome.INVALID, number=_number_of(raw), errors=invalid.errors)
+            continue
+        candidate = _Candidate(index, document, body_hash(raw), keys[index] if keys else "")
+        if document.number in first_of:
+            repeats.append((first_of[document.number], candidate))
+        else:
+            first_of[document.number] = len(candidates)
+            candidates.append(candidate)
+    for index, placed in _place(candidates, actor).items():
+        answers[index] = placed
+    for position, repeat in repeats:
+        first = candidates[position]
+        original = answers[first.index]
+        same = first.body_hash == repeat.body_hash
+        if original is None or original.outcome is Outcome.INVALID or not same:
+            answers[repeat.index] = (
+                _place([repeat], actor)[repeat.index]
+                if original is not None and original.outcome is Outcome.INVALID
+                else Placed(Outcome.CONFLICT, number=repeat.document.number)
+            )
+        else:
+            answers[repeat.index] = _replay(repeat.document.number)
+    return [answer for answer in answers if answer is not None]
+
+
+def _number_of(raw: Any) -> str:
+    number = raw.get("number") if isinstance(raw, Mapping) else None
+    return number[:64] if isinstance(number, str) else ""
+
+
+def _place(candidates: Sequence[_Candidate], actor: Actor) -> dict[int, Placed]:
+    """Store the candidates in one transaction; when one breaks it, each in its own.
+
+    A unique violation means that a concurrent call stored one of them meanwhile: the next
+    attempt finds it and answers with a replay.
+    """
+    if not candidates:
+        return {}
+    for attempt in range(ATTEMPTS):
+        try:
+            with transaction.atomic():
+                return _Batch(candidates, actor).run()
+        except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
+            if attempt == ATTEMPTS - 1:
+                raise
+        except (psycopg.errors.DataError, psycopg.errors.IntegrityError):
+            if len(candidates) == 1:
+                raise
+            break
+    answers: dict[int, Placed] = {}
+    for candidate in candidates:
+        try:
+            answers |= _place([candidate], actor)
+        except psycopg.errors.Error:
+            answers[candidate.index] = Placed(
+                Outcome.INVALID,
+                number=candidate.document.number,
+                errors=[FieldError("", "not_storable", str(OrderError.default))],
+            )
+    return answers
+
+
+def _replay(number: str) -> Placed:
+    order = Order.objects.get(number=number)
+    decision = order.decisions.order_by("at", "id").first()
+    return Placed(
+        Outcome.REPLAYED,
+        number,
+        order.state,
+        order.version,
+        decision.outcome if decision else None,
+        [hold_summary(hold) for hold in order.holds.order_by("id")],
+    )
+
+
+def hold_summary(hold: Hold) -> dict[str, Any]:
+    """A hold as intake answers it."""
+    return {
+        "id": hold.pk,
+        "owner": hold.owner,
+        "rule": hold.rule_key,
+        "reason": hold.reason,
+        "risk": hold.risk,
+        "state": hold.state,
+        "due_at": hold.due_at,
+    }
+
+
+class _Batch:
+    """One attempt at storing a batch, inside a transaction."""
+
+    def __init__(self, candidates: Sequence[_Candidate], actor: Actor) -> None:
+        self.candidates = candidates
+        self.actor = actor
+        self.now = timezone.now()
+        self.zone = ZoneInfo(settings.SHOP_TIME_ZONE)
+        self.today: date = self.now.astimezone(self.zone).date()
+        self.answers: dict[int, Placed] = {}
+
+    def run(self) -> dict[int, Placed]:
+        self.actor.begin()
+        fresh = self._without_known()
+        if not fresh:
+            return self.answers
+        self.references = reading.read_references(
+            line.sku for candidate in fresh for line in candidate.document.lines
+        )
+        checked = self._checked(fresh)
+        if checked:
+            self._store(checked)
+        return self.answers
+
+    def _without_known(self) -> list[_Candidate]:
+        by_number, by_key = reading.read_known_orders(
+            [candidate.document.number for candidate in self.candidates],
+            self.actor.source,
+            [candidate.key for candidate in self.candidates if candidate.key],
+        )
+        fresh = []
+        for candidate in self.candidates:
+            number = candidate.document.number
+            known = by_number.get(number) or (by_key.get(candidate.key) if candidate.key else None)
+            if known is None:
+                fresh.append(candidate)
+            elif known.body_hash == candidate.body_hash and known.number == number:
+                self.answers[candidate.index] = _replay(number)
+            else:
+                self.answers[candidate.index] = Placed(Outcome.CONFLICT, number=number)
+        return fresh
+
+    def _checked(self, fresh: Sequence[_Candidate]) -> list[tuple[_Candidate, CheckedOrder]]:
+        good = []
+        for candidate in fresh:
+            result = check_order(candidate.document, candidate.body_hash, self.references, self.now)
+            if isinstance(result, CheckedOrder):
+                good.append((candidate, result))
+            else:
+                self.answers[candidate.index] = Placed(
+                    Outcome.INVALID, number=candidate.document.number, errors=result
+                )
+        return good
+
+    def _store(self, checked: Sequence[tuple[_Candidate, CheckedOrder]]) -> None:
+        orders = [order for _candidate, order in checked]
+        customers = store_customers(orders)
+        screened = self._screen(orders, customers)
+        warehouses = self._reserve(orders, screened)
+        ids = fetch(
+            "SELECT nextval(pg_get_serial_sequence('orders_order', 'id'))"
+            " FROM generate_series(1, %s::int)",
+            len(orders),
+        )
+        news = [
+            self._new_order(*item)
+            for item in zip(
+                (row[0] for row in ids),
+                checked,
+                (customers[order.document.customer.external_id].id for order in orders),
+                screened,
+                warehouses,
+                strict=True,
+            )
+        ]
+        store_orders(news)
+        self._answer(checked, news)
+
+    def _screen(
+        self, orders: Sequence[CheckedOrder], customers: Mapping[str, reading.KnownCustomer]
+    ) -> list[Screened]:
+        keys = [
+            reading.HistoryKey(
+                order.address_key,
+                customers[order.document.customer.external_id].id,
+                order.document.placed_at,
+            )
+            for order in orders
+        ]
+        histories = reading.read_histories(keys)
+        if len(orders) > 1:
+            amounts = [order.document.grand_total for order in orders]
+            reading.add_batch_history(histories, keys, amounts)
+        self.free = read_available(sorted({sku.id for order in orders for sku in order.skus}))
+        every = list(self.references.warehouses.values())
+        screened = []
+        for order, history in zip(orders, histories, strict=True):
+            begun = time.perf_counter_ns()
+            buyer = customers[order.document.customer.external_id].buyer
+            facts = order_facts(
+                view_of(order, buyer),
+                history,
+                shortage=choose_warehouse(self.free, needs_of(order), every) is None,
+                zone=self.zone,
+                today=self.today,
+            )
+            result = screen(facts, self.now, self.references)
+            result.took_us = (time.perf_counter_ns() - begun) // 1000
+            screened.append(result)
+        return screened
+
+    def _reserve(
+        self, orders: Sequence[CheckedOrder], screened: Sequence[Screened]
+    ) -> list[int | None]:
+        every = list(self.references.warehouses.values())
+        requests = []
+        for order, result in zip(orders, screened, strict=True):
+            named = result.assigned.get("warehouse")
+            requests.append(
+                StockRequest(order.document.number, needs_of(order), [named] if named else every)
+            )
+        return reserve_stock(requests, self.actor.name)
+
+    def _new_order(
+        self,
+        order_id: int,
+        checked: tuple[_Candidate, CheckedOrder],
+        customer_id: int,
+        screened: Screened,
+        warehouse: int | None,
+    ) -> NewOrder:
+        candidate, order = checked
+        holds = draft_holds(screened, short=warehouse is None, needs=order.document.lines)
+        if holds:
+            state = OrderState.ON_HOLD
+        elif screened.decision.dispatch:
+            state = OrderState.READY
+        else:
+            state = OrderState.RECEIVED
+        return NewOrder(
+            id=order_id,
+            checked=order,
+            customer_id=customer_id,
+            source=self.actor.source,
+            key=candidate.key,
+            state=state.value,
+            screened=screened,
+            holds=holds,
+            stock_warehouse=warehouse,
+            dispatch_after=dispatch_after(order, self.today, self.zone),
+            received_at=self.now,
+            due_at=self.now + timedelta(minutes=settings.HOLD_DUE_MINUTES),
+            lines=[fact_line(order, index) for index in range(len(order.skus))],
+        )
+
+    def _answer(
+        self, checked: Sequence[tuple[_Candidate, CheckedOrder]], news: Sequence[NewOrder]
+    ) -> None:
+        held = [new.id for new in news if new.holds]
+        holds: dict[int, list[dict[str, Any]]] = {}
+        if held:
+            for hold in Hold.objects.filter(order_id__in=held).order_by("id"):
+                holds.setdefault(hold.order_id, []).append(hold_summary(hold))
+        for (candidate, order), new in zip(checked, news, strict=True):
+            self.answers[candidate.index] = Placed(
+                Outcome.CREATED,
+                order.document.number,
+                new.state,
+                1,
+                new.screened.decision.as_json(),
+                holds.get(new.id, []),
+            )
+
+
+def needs_of(order: CheckedOrder) -> dict[int, int]:
+    """Units by SKU id that the order takes from stock."""
+    needs: dict[int, int] = {}
+    for sku, line in zip(order.skus, order.document.lines, strict=True):
+        needs[sku.id] = needs.get(sku.id, 0) + line.quantity
+    return needs
+
+
+def fact_line(order: CheckedOrder, index: int) -> FactLine:
+    """A line with the settlement price of the order's channel."""
+    line, sku = order.document.lines[index], order.skus[index]
+    return FactLine(
+        sku, line.quantity, line.unit_price, line.is_gift, sku.settlement.get(order.channel_id)
+    )
+
+
+def view_of(order: CheckedOrder, buyer: Buyer) -> OrderView:
+    """The order as the facts need it."""
+    document, ship_to = order.document, order.document.ship_to
+    return OrderView(
+        channel=document.channel,
+        placed_at=document.placed_at,
+        paid_at=document.paid_at,
+        goods_total=document.goods_total,
+        discount_total=document.discount_total,
+        grand_total=document.grand_total,
+        urgent=document.urgent,
+        presale=document.presale,
+        livestream_room=document.livestream_room or "",
+        is_gift=document.gift_for is not None,
+        is_child=document.parent is not None,
+        buyer_remark=document.buyer_remark,
+        seller_remark=document.seller_remark,
+        invoice_title=document.invoice_title,
+        coupons=tuple((coupon.code, coupon.type) for coupon in document.coupons),
+        ship_name=ship_to.name,
+        ship_phone=order.phone.comparable,
+        province=order.place.province,
+        city=order.place.city,
+        district=order.place.district,
+        street=ship_to.street,
+        lines=tuple(fact_line(order, index) for index in range(len(order.skus))),
+        buyer=buyer,
+    )
+
+
+def dispatch_after(order: CheckedOrder, today: date, zone: ZoneInfo) -> datetime | None:
+    """The start of the latest presale ship date, shop time; None when nothing is on presale."""
+    days = [
+        sku.presale_ship_date
+        for sku in order.skus
+        if sku.presale_ship_date is not None and sku.presale_ship_date > today
+    ]
+    if not days:
+        return None
+    latest = max(days)
+    return datetime(latest.year, latest.month, latest.day, tzinfo=zone)

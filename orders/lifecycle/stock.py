@@ -1,0 +1,188 @@
+"""Acts on stock: receive, count, reserve, give back, ship out; each with its ledger entries."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import F
+
+from orders.actors import Actor
+from orders.errors import OutOfStock
+from orders.models import Order, Sku, Stock, StockEntry, Warehouse
+from orders.sql import copy, fetch
+from orders.status import StockMove
+
+_LOCK = """
+SELECT id, sku_id, warehouse_id, on_hand - reserved FROM orders_stock
+WHERE sku_id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
+"""
+_RESERVE = """
+UPDATE orders_stock s SET reserved = s.reserved + d.units
+FROM unnest(%s::bigint[], %s::int[]) AS d(id, units)
+WHERE s.id = d.id AND s.on_hand - s.reserved >= d.units RETURNING s.id
+"""
+_LOCK_PAIRS = """
+SELECT s.id, s.sku_id FROM orders_stock s
+WHERE s.warehouse_id = %s AND s.sku_id = ANY(%s::bigint[]) ORDER BY s.id FOR NO KEY UPDATE
+"""
+_SHIFT = """
+UPDATE orders_stock s SET on_hand = s.on_hand + d.on_hand, reserved = s.reserved + d.reserved
+FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS d(id, on_hand, reserved) WHERE s.id = d.id
+"""
+_LEDGER = ("stock_id", "move", "on_hand_delta", "reserved_delta", "order_number", "actor")
+
+
+@dataclass(frozen=True, slots=True)
+class StockRequest:
+    """Units by SKU id that one order needs, and the warehouse ids to try, best first."""
+
+    order_number: str
+    needs: Mapping[int, int]
+    warehouses: Sequence[int]
+
+
+def read_available(sku_ids: Sequence[int]) -> dict[tuple[int, int], int]:
+    """Units free by (SKU id, warehouse id), without a lock: good enough for a fact."""
+    return {
+        (sku, warehouse): free
+        for sku, warehouse, free in fetch(
+            "SELECT sku_id, warehouse_id, on_hand - reserved FROM orders_stock"
+            " WHERE sku_id = ANY(%s::bigint[])",
+            list(sku_ids),
+        )
+    }
+
+
+def choose_warehouse(
+    free: Mapping[tuple[int, int], int], needs: Mapping[int, int], warehouses: Sequence[int]
+) -> int | None:
+    """The first warehouse that holds everything, or None."""
+    for warehouse in warehouses:
+        if all(free.get((sku, warehouse), 0) >= units for sku, units in needs.items()):
+            return warehouse
+    return None
+
+
+def reserve_stock(requests: Sequence[StockRequest], actor: str) -> list[int | None]:
+    """Reserve for each request, in their order, all its units in one warehouse or nothing.
+
+    Returns the warehouse id of each request; None where stock is short. Rows are locked in the
+    order of their ids, so that concurrent buyers wait for each other and never deadlock.
+    """
+    sku_ids = sorted({sku for request in requests for sku in request.needs})
+    rows = fetch(_LOCK, sku_ids)
+    free = {(sku, warehouse): units for _id, sku, warehouse, units in rows}
+    row_ids = {(sku, warehouse): row for row, sku, warehouse, _units in rows}
+    taken: dict[int, int] = {}
+    chosen: list[int | None] = []
+    ledger = []
+    for request in requests:
+        warehouse = choose_warehouse(free, request.needs, request.warehouses)
+        chosen.append(warehouse)
+        if warehouse is None:
+            continue
+        for sku, units in request.needs.items():
+            free[sku, warehouse] -= units
+            row = row_ids[sku, warehouse]
+            taken[row] = taken.get(row, 0) + units
+            ledger.append((row, StockMove.RESERVE.value, 0, units, request.order_number, actor))
+    if taken:
+        reserved = fetch(_RESERVE, list(taken), list(taken.values()))
+        if len(reserved) != len(taken):
+            raise OutOfStock
+        copy("orders_stockentry", _LEDGER, ledger)
+    return chosen
+
+
+def _shift(
+    order_number: str,
+    warehouse_id: int,
+    units: Mapping[int, int],
+    move: StockMove,
+    on_hand: int,
+    reserved: int,
+    actor: str,
+) -> None:
+    """Apply on_hand/reserved signs times units to the stock rows of one warehouse."""
+    rows = {sku: row for row, sku in fetch(_LOCK_PAIRS, warehouse_id, sorted(units))}
+    ids = [rows[sku] for sku in units]
+    fetch(
+        _SHIFT,
+        ids,
+        [on_hand * count for count in units.values()],
+        [reserved * count for count in units.values()],
+    )
+    copy(
+        "orders_stockentry",
+        _LEDGER,
+        [
+            (row, move.value, on_hand * count, reserved * count, order_number, actor)
+            for row, count in zip(ids, units.values(), strict=True)
+        ],
+    )
+
+
+def release_reservation(order: Order, actor: str) -> None:
+    """Give back what the order still holds; the caller holds its lock and saves the order."""
+    if order.stock_warehouse_id is None:
+        return
+    if units := reserved_units(order):
+        _shift(order.number, order.stock_warehouse_id, units, StockMove.RELEASE, 0, -1, actor)
+    order.stock_warehouse_id = None
+
+
+def consume_reservation(order: Order, units: Mapping[int, int], actor: str) -> None:
+    """Take shipped units (by SKU id) out of the warehouse they were reserved in."""
+    if order.stock_warehouse_id is not None:
+        _shift(order.number, order.stock_warehouse_id, units, StockMove.CONSUME, -1, -1, actor)
+
+
+def reserved_units(order: Order) -> dict[int, int]:
+    """Units by SKU id that the ledger says the order still holds at its warehouse."""
+    return dict(
+        fetch(
+            "SELECT s.sku_id, sum(e.reserved_delta)::int FROM orders_stockentry e"
+            " JOIN orders_stock s ON s.id = e.stock_id"
+            " WHERE e.order_number = %s AND s.warehouse_id = %s"
+            " GROUP BY s.sku_id HAVING sum(e.reserved_delta) > 0 ORDER BY s.sku_id",
+            order.number,
+            order.stock_warehouse_id,
+        )
+    )
+
+
+@transaction.atomic
+def receive_stock(
+    sku: Sku, warehouse: Warehouse, units: int, *, actor: Actor, order_number: str = ""
+) -> Stock:
+    """Add units to a warehouse. Raises ValueError unless units is positive."""
+    if units < 1:
+        raise ValueError("units must be positive")
+    actor.begin()
+    stock, _created = Stock.objects.get_or_create(sku=sku, warehouse=warehouse)
+    Stock.objects.filter(pk=stock.pk).update(on_hand=F("on_hand") + units)
+    StockEntry.objects.create(
+        stock=stock,
+        move=StockMove.RETURN if order_number else StockMove.RECEIVE,
+        on_hand_delta=units,
+        order_number=order_number,
+        actor=actor.name,
+    )
+    stock.refresh_from_db()
+    return stock
+
+
+@transaction.atomic
+def count_stock(stock_id: int, on_hand: int, *, actor: Actor) -> Stock:
+    """Set what was counted. Raises OutOfStock below what is reserved already."""
+    actor.begin()
+    stock = Stock.objects.select_for_update().get(pk=stock_id)
+    if on_hand < stock.reserved:
+        raise OutOfStock
+    if delta := on_hand - stock.on_hand:
+        stock.on_hand = on_hand
+        stock.save(update_fields=["on_hand"])
+        StockEntry.objects.create(
+            stock=stock, move=StockMove.ADJUST, on_hand_delta=delta, actor=actor.name
+        )
+    return stock

@@ -1,0 +1,1 @@
+"""Return requests: recorded against delivered lines, decided, received, back in stock."""
