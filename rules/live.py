@@ -18,9 +18,9 @@ from rules.parsing import parse_document
 
 RECHECK_SECONDS = 1.0
 _STAMPS = """
-SELECT 'ruleset', id, '', version, published_at FROM rules_ruleset WHERE state = 'live'
+SELECT 'ruleset', id, '', version, published_at, '' FROM rules_ruleset WHERE state = 'live'
 UNION ALL
-SELECT 'list', id, key, version, changed_at FROM rules_referencelist
+SELECT 'list', id, key, version, changed_at, name FROM rules_referencelist
 ORDER BY 1 DESC, 2
 """
 _ENTRIES = """
@@ -28,7 +28,7 @@ SELECT l.version, e.skeleton, e.expires_at
 FROM rules_referencelist l LEFT JOIN rules_listentry e ON e.list_id = l.id
 WHERE l.key = %s
 """
-Stamp = tuple[str, int, str, int, datetime]
+Stamp = tuple[str, int, str, int, datetime, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,13 @@ def forget() -> None:
     """Look again at the next call; for the process that has just changed something."""
     global _held
     _held = None
+
+
+def list_name(key: str) -> str:
+    """The name of a list as last read with the rules, or its key. Never queries."""
+    held = _held
+    stamps = held.stamps if held is not None else ()
+    return next((stamp[5] for stamp in stamps if stamp[0] == "list" and stamp[2] == key), key)
 
 
 def _refresh() -> LiveRules:

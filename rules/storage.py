@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from django.db.models import Prefetch
 
+from rules.document import LAYERS
 from rules.document import Rule as DocumentRule
 from rules.models import ConditionRow, Rule, RuleAction, RuleSet
 
@@ -36,11 +37,12 @@ def ruleset_as_json(ruleset: RuleSet) -> dict[str, object]:
     """A version in document form: frozen if published, else from its rows."""
     if ruleset.document is not None:
         return dict(ruleset.document)
-    rules = ruleset.rules.order_by("layer", "priority", "key").prefetch_related(
+    rules = ruleset.rules.prefetch_related(
         Prefetch("rows", ConditionRow.objects.order_by("group", "position")),
         Prefetch("actions", RuleAction.objects.order_by("position")),
     )
-    return {"rules": [rule_as_json(rule) for rule in rules]}
+    asked = sorted(rules, key=lambda r: (LAYERS.index(r.layer), r.priority, r.key))
+    return {"rules": [rule_as_json(rule) for rule in asked]}
 
 
 def authors_of(ruleset: RuleSet | None) -> dict[str, tuple[dict[str, object], int | None, str]]:
