@@ -1,19 +1,21 @@
 """What a caller may do: scopes of its key; without one, nothing."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.utils.translation import gettext as _
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from changefeed.models import ApiKey
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
 
 
 class DenyAll(BasePermission):
     """The default of every view, so that one without a stated permission answers nobody."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         return False
 
 
@@ -31,6 +33,6 @@ class HasScope(BasePermission):
     def message(self) -> str:
         return _("This API key lacks the scope %(scope)s.") % {"scope": self.scope}
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         key = request.auth
         return bool(self.scope) and isinstance(key, ApiKey) and self.scope in key.scopes

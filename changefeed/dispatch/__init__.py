@@ -1,0 +1,1 @@
+"""Delivers pending changes to endpoints: claim, send outside any transaction, complete."""

@@ -1,0 +1,160 @@
+"""Taking due lanes of one endpoint under a lease, and reading what is pending in them."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+
+from changefeed.dispatch.messages import Message, message_of
+
+# `now()` and not `clock_timestamp()`: the statement is its own transaction, and only a stable
+# function can bound the index scan.
+_CLAIM = """
+WITH due AS (
+    SELECT id FROM changefeed_feedlane
+    WHERE endpoint_id = %(endpoint)s AND due_at <= now()
+      AND (lease_until IS NULL OR lease_until < now())
+    ORDER BY due_at LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE changefeed_feedlane AS lane
+SET lease_id = %(lease)s, lease_until = now() + make_interval(secs => %(seconds)s), state = 'leased'
+FROM due WHERE lane.id = due.id
+RETURNING lane.id, lane.subject_kind, lane.subject_id, lane.head_seq, lane.last_seq,
+          lane.attempts, lane.rejections
+"""
+
+# A probe should not be spent on a subject that keeps failing while others wait.
+_CLAIM_FOR_PROBE = """
+WITH early AS (
+    SELECT id, attempts FROM changefeed_feedlane
+    WHERE endpoint_id = %(endpoint)s AND due_at IS NOT NULL
+      AND (lease_until IS NULL OR lease_until < now())
+    ORDER BY due_at LIMIT 100
+    FOR UPDATE SKIP LOCKED
+), due AS (SELECT id FROM early ORDER BY attempts LIMIT 1)
+UPDATE changefeed_feedlane AS lane
+SET lease_id = %(lease)s, lease_until = now() + make_interval(secs => %(seconds)s), state = 'leased'
+FROM due WHERE lane.id = due.id
+RETURNING lane.id, lane.subject_kind, lane.subject_id, lane.head_seq, lane.last_seq,
+          lane.attempts, lane.rejections
+"""
+
+# A statement of its own after the claim: its snapshot sees every change that the claimed
+# `last_seq` stands for, so that nothing found really means nothing wanted.
+_READ = """
+SELECT lane.id AS lane_id, change.*
+FROM unnest(%(ids)s::bigint[], %(kinds)s::text[], %(subjects)s::text[],
+            %(heads)s::bigint[], %(lasts)s::bigint[])
+     AS lane(id, subject_kind, subject_id, head_seq, last_seq)
+CROSS JOIN LATERAL (
+    SELECT seq, event_id, subject_kind, subject_id, subject_version, kind, field,
+           old::text AS old, new::text AS new, actor, source, schema_version, at
+    FROM changefeed_change
+    WHERE subject_kind = lane.subject_kind AND subject_id = lane.subject_id
+      AND seq >= lane.head_seq AND seq <= lane.last_seq
+      AND changefeed_wants(%(wanted_kinds)s::text[], %(wanted_fields)s::text[], kind, field)
+    ORDER BY seq LIMIT %(depth)s
+) AS change
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to send for some lanes until a moment of this machine's monotonic clock."""
+
+    id: UUID
+    ends_at: float
+
+    def seconds_left(self) -> float:
+        return self.ends_at - time.monotonic()
+
+
+@dataclass(slots=True)
+class ClaimedLane:
+    """A leased lane with its first pending messages, in order.
+
+    `is_read_out` is true when nothing wanted remains up to `last_seq` behind these messages.
+    """
+
+    id: int
+    subject_kind: str
+    subject_id: str
+    head_seq: int
+    last_seq: int
+    attempts: int
+    rejections: int
+    lease: Lease
+    messages: list[Message]
+    is_read_out: bool
+
+    def pending_since(self, covered_seq: int) -> datetime | None:
+        """When the first message behind `covered_seq` was recorded, if it was read."""
+        return next((one.at for one in self.messages if one.seq > covered_seq), None)
+
+
+async def claim(
+    connection: AsyncConnection[DictRow],
+    endpoint: Any,
+    *,
+    limit: int,
+    depth: int,
+    lease_seconds: int,
+    probe: bool = False,
+) -> list[ClaimedLane]:
+    """Up to `limit` due lanes of the endpoint, each with up to `depth` messages.
+
+    Lanes that another dispatcher holds, or that a writer is extending, are passed over. With
+    `probe`, one lane is taken even if it waits to retry.
+    """
+    lease = Lease(uuid4(), time.monotonic() + lease_seconds)
+    claimed = await connection.execute(
+        _CLAIM_FOR_PROBE if probe else _CLAIM,
+        {
+            "endpoint": endpoint.id,
+            "limit": limit,
+            "lease": lease.id,
+            "seconds": lease_seconds,
+        },
+    )
+    rows = await claimed.fetchall()
+    if not rows:
+        return []
+    messages = await _read(connection, endpoint, rows, depth)
+    return [
+        ClaimedLane(
+            **row,
+            lease=lease,
+            messages=messages[row["id"]],
+            is_read_out=len(messages[row["id"]]) < depth,
+        )
+        for row in rows
+    ]
+
+
+async def _read(
+    connection: AsyncConnection[DictRow], endpoint: Any, rows: list[DictRow], depth: int
+) -> dict[int, list[Message]]:
+    found = await connection.execute(
+        _READ,
+        {
+            "ids": [row["id"] for row in rows],
+            "kinds": [row["subject_kind"] for row in rows],
+            "subjects": [row["subject_id"] for row in rows],
+            "heads": [row["head_seq"] for row in rows],
+            "lasts": [row["last_seq"] for row in rows],
+            "wanted_kinds": endpoint.kinds,
+            "wanted_fields": endpoint.fields,
+            "depth": depth,
+        },
+    )
+    messages: dict[int, list[Message]] = {row["id"]: [] for row in rows}
+    for change in await found.fetchall():
+        messages[change["lane_id"]].append(message_of(change))
+    for pending in messages.values():
+        pending.sort(key=lambda message: message.seq)
+    return messages

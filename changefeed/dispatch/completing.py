@@ -1,0 +1,155 @@
+"""Writing down what became of leased lanes: one statement for many, fenced by their leases."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+
+# The lanes are locked first, in one order, and only those still under our lease: a lane whose
+# lease was lost belongs to someone else. A lane that a writer is extending is left for the next
+# round instead of waited for, which could be long and could deadlock. Locking yields the newest
+# row, so `last_seq` includes what was committed while we were sending: only a lane with nothing
+# beyond what we covered disappears.
+COMPLETE = """
+WITH result AS (
+    SELECT * FROM unnest(
+        %(ids)s::bigint[], %(leases)s::uuid[], %(heads)s::bigint[], %(covered)s::bigint[],
+        %(states)s::text[], %(delays)s::double precision[], %(attempts)s::integer[],
+        %(rejections)s::integer[], %(since)s::timestamptz[]
+    ) AS result(id, lease_id, claimed_head, covered, state, delay, attempts, rejections, since)
+), mine AS (
+    SELECT lane.head_seq, lane.last_seq, result.*,
+           lane.last_seq <= covered AND lane.head_seq >= claimed_head AS is_empty
+    FROM changefeed_feedlane AS lane JOIN result ON lane.id = result.id
+    WHERE lane.lease_id = result.lease_id
+    ORDER BY lane.id
+    FOR UPDATE OF lane SKIP LOCKED
+), gone AS (
+    DELETE FROM changefeed_feedlane AS lane USING mine
+    WHERE lane.id = mine.id AND mine.is_empty
+), kept AS (
+    UPDATE changefeed_feedlane AS lane
+    SET head_seq = CASE WHEN mine.head_seq >= mine.claimed_head
+                        THEN greatest(mine.head_seq, mine.covered + 1) ELSE mine.head_seq END,
+        pending_since = CASE WHEN mine.covered >= mine.claimed_head
+                             THEN coalesce(mine.since, now()) ELSE lane.pending_since END,
+        state = mine.state,
+        due_at = CASE WHEN mine.state = 'parked' THEN NULL
+                      ELSE now() + make_interval(secs => mine.delay) END,
+        attempts = mine.attempts,
+        rejections = mine.rejections,
+        lease_id = NULL,
+        lease_until = NULL
+    FROM mine WHERE lane.id = mine.id AND NOT mine.is_empty
+)
+SELECT result.id,
+       CASE WHEN mine.id IS NOT NULL THEN 'completed'
+            WHEN lane.lease_id = result.lease_id THEN 'busy'
+            ELSE 'lost' END AS fate
+FROM result
+LEFT JOIN mine ON mine.id = result.id
+LEFT JOIN changefeed_feedlane AS lane ON lane.id = result.id
+"""
+
+_LOG = """
+INSERT INTO changefeed_attempt
+    (endpoint_id, subject_kind, subject_id, seq, sent_at, outcome, status, latency_ms, answer)
+SELECT * FROM unnest(
+    %(endpoints)s::bigint[], %(kinds)s::text[], %(subjects)s::text[], %(seqs)s::bigint[],
+    %(times)s::timestamptz[], %(outcomes)s::text[], %(statuses)s::smallint[],
+    %(latencies)s::integer[], %(answers)s::text[]
+)
+"""
+
+
+class Fate(StrEnum):
+    """What became of one result: applied, still locked by a writer, or no longer ours."""
+
+    COMPLETED = "completed"
+    BUSY = "busy"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class LaneResult:
+    """Where a lane stands after we sent from it.
+
+    Everything up to `covered_seq` was acknowledged (or is not wanted); `state` is ready, backoff
+    or parked for what remains, due again in `delay` seconds.
+    """
+
+    lane_id: int
+    lease_id: UUID
+    claimed_head: int
+    covered_seq: int
+    state: str
+    delay: float
+    attempts: int
+    rejections: int
+    pending_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One request and what came back."""
+
+    endpoint_id: int
+    subject_kind: str
+    subject_id: str
+    seq: int
+    sent_at: datetime
+    outcome: str
+    status: int | None
+    latency_ms: int
+    answer: str
+
+
+async def complete(
+    connection: AsyncConnection[DictRow], results: Sequence[LaneResult], statement: str = COMPLETE
+) -> dict[int, Fate]:
+    """Apply the results whose leases still hold; the fate of each lane by id."""
+    if not results:
+        return {}
+    answer = await connection.execute(statement, _columns(results))
+    return {row["id"]: Fate(row["fate"]) for row in await answer.fetchall()}
+
+
+async def log_attempts(
+    connection: AsyncConnection[DictRow], attempts: Sequence[AttemptRecord]
+) -> None:
+    """Insert many attempts at once."""
+    if not attempts:
+        return
+    await connection.execute(
+        _LOG,
+        {
+            "endpoints": [one.endpoint_id for one in attempts],
+            "kinds": [one.subject_kind for one in attempts],
+            "subjects": [one.subject_id for one in attempts],
+            "seqs": [one.seq for one in attempts],
+            "times": [one.sent_at for one in attempts],
+            "outcomes": [one.outcome for one in attempts],
+            "statuses": [one.status for one in attempts],
+            "latencies": [one.latency_ms for one in attempts],
+            "answers": [one.answer for one in attempts],
+        },
+    )
+
+
+def _columns(results: Sequence[LaneResult]) -> dict[str, list[Any]]:
+    return {
+        "ids": [one.lane_id for one in results],
+        "leases": [one.lease_id for one in results],
+        "heads": [one.claimed_head for one in results],
+        "covered": [one.covered_seq for one in results],
+        "states": [one.state for one in results],
+        "delays": [one.delay for one in results],
+        "attempts": [one.attempts for one in results],
+        "rejections": [one.rejections for one in results],
+        "since": [one.pending_since for one in results],
+    }

@@ -1,0 +1,56 @@
+"""Asynchronous connections to Django's database, and the places that limit dispatchers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from django.db import connection
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+
+Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
+PLACES = 8
+_PLACE_LOCK = 0x51C1CE
+
+
+def connection_parameters() -> dict[str, Any]:
+    """What psycopg needs to reach the same database as Django, tests included."""
+    parameters = dict(connection.get_connection_params())  # type: ignore[no-untyped-call]
+    for name in ("cursor_factory", "context", "prepare_threshold"):
+        parameters.pop(name, None)
+    # Plans are cheap next to a batch, and a pooler in between may not keep prepared statements.
+    return {**parameters, "autocommit": True, "prepare_threshold": None, "row_factory": dict_row}
+
+
+@asynccontextmanager
+async def open_pool() -> AsyncIterator[Pool]:
+    """A few autocommit connections shared by all endpoints of one dispatcher."""
+    pool: Pool = AsyncConnectionPool(
+        kwargs=connection_parameters(), min_size=1, max_size=4, open=False, timeout=10
+    )
+    await pool.open()
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def take_place(places: int) -> AsyncIterator[int | None]:
+    """The number of a free dispatcher place below `places`, held until the block ends, or None.
+
+    Held by a lock of an open transaction, which frees it when the process dies and which a
+    pooler keeps on one connection. It reads nothing, so it holds no vacuum back.
+    """
+    parameters = {**connection_parameters(), "autocommit": False}
+    async with await AsyncConnection.connect(**parameters) as holder:
+        for place in range(places):
+            taken = await holder.execute(
+                "SELECT pg_try_advisory_xact_lock(%s, %s) AS taken", (_PLACE_LOCK, place)
+            )
+            row = await taken.fetchone()
+            if row and row["taken"]:
+                yield place
+                return
+        yield None

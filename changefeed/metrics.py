@@ -1,0 +1,76 @@
+"""Figures about the feed for whoever watches it: how much is pending, how old, held by whom."""
+
+from dataclasses import dataclass
+
+from django.db import connection
+
+_LAGS = """
+SELECT endpoint.id, endpoint.name, endpoint.state,
+       count(lane.id) AS pending_lanes,
+       count(lane.id) FILTER (WHERE lane.due_at IS NULL) AS parked_lanes,
+       coalesce(extract(epoch FROM now() - min(lane.pending_since)), 0)::double precision
+FROM changefeed_endpoint AS endpoint
+LEFT JOIN changefeed_feedlane AS lane ON lane.endpoint_id = endpoint.id
+GROUP BY endpoint.id ORDER BY endpoint.name
+"""
+
+_LONGEST_WRITER = """
+SELECT coalesce(max(extract(epoch FROM now() - xact_start)), 0)::double precision
+FROM pg_stat_activity
+WHERE backend_xid IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+_OUTSIDE_PARTITIONS = (
+    "SELECT count(*) FROM (SELECT FROM changefeed_change_default LIMIT 1000) AS net"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointLag:
+    """One endpoint's backlog: subjects waiting, of them parked, and the oldest wait in seconds."""
+
+    endpoint_id: int
+    name: str
+    state: str
+    pending_lanes: int
+    parked_lanes: int
+    oldest_pending_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeedFigures:
+    """The feed as a whole.
+
+    `longest_writer_seconds` is the age of the oldest writing transaction, which holds the pull
+    windows back; `outside_partitions` should be 0 and is counted up to 1,000.
+    """
+
+    endpoints: list[EndpointLag]
+    longest_writer_seconds: float
+    outside_partitions: int
+
+    @property
+    def pending_lanes(self) -> int:
+        return sum(endpoint.pending_lanes for endpoint in self.endpoints)
+
+    @property
+    def oldest_pending_seconds(self) -> float:
+        return max((endpoint.oldest_pending_seconds for endpoint in self.endpoints), default=0.0)
+
+
+def endpoint_lags() -> list[EndpointLag]:
+    """Backlog per endpoint, by name; reads every pending lane once."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LAGS)
+        return [EndpointLag(*row) for row in cursor.fetchall()]
+
+
+def feed_figures() -> FeedFigures:
+    """Everything worth a metric, in three queries."""
+    lags = endpoint_lags()
+    with connection.cursor() as cursor:
+        cursor.execute(_LONGEST_WRITER)
+        (writer,) = cursor.fetchone()
+        cursor.execute(_OUTSIDE_PARTITIONS)
+        (outside,) = cursor.fetchone()
+    return FeedFigures(lags, writer, outside)

@@ -1,0 +1,80 @@
+"""Wake-ups of the feed: stateless, safe to repeat, safe to lose; PostgreSQL owns all state."""
+
+import asyncio
+import logging
+import time
+
+from celery import shared_task
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+
+from changefeed import retention
+from changefeed.dispatch.loop import drain
+
+log = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 10.0
+LINGER_SECONDS = 0.3
+NUDGE_EVERY_SECONDS = 0.2
+# How late the oldest due lane must be before a second worker joins in.
+LATE_SECONDS = 2.0
+
+_IS_LATE = """
+SELECT EXISTS (
+    SELECT 1 FROM changefeed_endpoint AS endpoint
+    JOIN changefeed_feedlane AS lane ON lane.endpoint_id = endpoint.id
+    WHERE endpoint.state = 'active' AND endpoint.rate = 0
+      AND lane.due_at < now() - make_interval(secs => %s)
+      AND (lane.lease_until IS NULL OR lane.lease_until < now())
+)
+"""
+
+_nudged_at = 0.0
+
+
+@shared_task(ignore_result=True, acks_late=False, soft_time_limit=90, time_limit=120, expires=5)
+def drain_feed() -> int | None:
+    """Deliver what is due, for at most some ten seconds of new requests.
+
+    One worker at a time, two when the first cannot keep up or is stuck, so that the feed never
+    takes all workers. None when others are at it.
+    """
+    places = 2 if _is_late() else 1
+    return asyncio.run(drain(seconds=DRAIN_SECONDS, linger=LINGER_SECONDS, places=places))
+
+
+@shared_task(ignore_result=True, soft_time_limit=60, time_limit=90, expires=600)
+def make_partitions() -> int:
+    """Make the partitions that the next hours will need."""
+    return retention.make_partitions()
+
+
+@shared_task(ignore_result=True, soft_time_limit=600, time_limit=660, expires=600)
+def purge_delivered() -> list[str]:
+    """Drop what is older than the retention and needed by nobody."""
+    return retention.purge(settings.FEED_RETENTION_DAYS)
+
+
+def nudge() -> None:
+    """Ask for a drain soon; call it on commit, as often as you like.
+
+    At most one request per NUDGE_EVERY_SECONDS leaves this process, and one all processes
+    together. A broker or cache that cannot be reached costs only delay: beat comes anyway.
+    """
+    global _nudged_at
+    now = time.monotonic()
+    if now - _nudged_at < NUDGE_EVERY_SECONDS:
+        return
+    _nudged_at = now
+    try:
+        if cache.add("changefeed.nudge", 1, timeout=NUDGE_EVERY_SECONDS):
+            drain_feed.apply_async(retry=False)
+    except Exception as error:
+        log.warning("the feed could not be nudged: %s", type(error).__name__)
+
+
+def _is_late() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_LATE, (LATE_SECONDS,))
+        return bool(cursor.fetchone()[0])
