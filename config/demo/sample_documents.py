@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from config.demo.sample_clock import shifted
+from config.demo.sample_contacts import XINJIANG, Contacts
 from config.demo.sample_customers import customers, external_id, small_hours
 from config.demo.sample_goods import (
     LENS,
@@ -17,31 +18,16 @@ from config.demo.sample_goods import (
     read_invoices,
     temperature,
 )
-from config.demo.sample_lists import (
-    BLOCKED_ADDRESSES,
-    BLOCKED_PHONES,
-    EMBARGOED,
-    LIMITED_PROVINCES,
-)
 from config.demo.sample_people import (
     company_of,
     draw,
-    home_of,
-    masked,
     pick,
-    place_in,
-    platform_hash,
-    street_of,
 )
-from config.demo.sample_roles import GAP_CHANNEL, LIMITED_SKU, Role, cast
+from config.demo.sample_roles import GAP_CHANNEL, Role, cast
 from orders.divisions import Place
-from orders.phones import mask_name
 
 Document = dict[str, Any]
 
-# Served from the southern warehouse, which never holds what runs short.
-SOUTHERN_PROVINCES = ("广东省", "广西壮族自治区", "海南省")
-XINJIANG = "新疆维吾尔自治区"
 SPREE_COUPON = {"code": "M299-100", "type": "满299减100", "discount": Decimal(100)}
 SHIPPING, FREE_SHIPPING_FROM = Decimal("8.00"), Decimal(99)
 PREFIXES = {"douyin": "DY", "tmall": "TM", "jd": "JD", "app": "APP", "subscription": "SUB"}
@@ -54,8 +40,8 @@ ROLE_CHANNELS = {
     "employee": "app",
     "price-gap": GAP_CHANNEL,
 }
+MASKING_CHANNELS = ("douyin", "tmall")
 ROOMS = ("liveroom-618", "liveroom-1111", "liveroom-newyear")
-MASKED_PERCENT, MASKING_CHANNELS = 35, ("douyin", "tmall")
 REMARKS = (
     "请工作日送货",
     "不要放快递柜，谢谢",
@@ -63,7 +49,6 @@ REMARKS = (
     "周末送达，电话联系",
     "外包装请完好",
 )
-FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
 INTERVALS = (7, 14, 28)
 
 
@@ -76,14 +61,14 @@ class Writer:
         self.cast = cast(seed)
         self.customers = customers(seed, days)
         self.invoices = {invoice.number: invoice for invoice in read_invoices()}
-        self.scarce_buyers = self.cast.scarce_buyers
-        self.limited_buyers = {i.customer for i in read_invoices() if LIMITED_SKU in i.skus}
+        self.contacts = Contacts(seed, days)
 
     def document(self, invoice: Invoice) -> Document:
         role = self.cast.role(invoice)
         lines = invoice.lines + self._own_goods(invoice, role)
         goods = sum((line.quantity * line.unit_price for line in lines), Decimal("0.00"))
-        place, street = self._address(invoice, role)
+        place, street = self.contacts.address(invoice)
+        channel = self._channel(invoice)
         coupons = self._coupons(invoice, role, goods, place)
         discount = sum((coupon["discount"] for coupon in coupons), Decimal("0.00"))
         shipping = Decimal("0.00") if role.kind == "gift" else _shipping(goods)
@@ -92,7 +77,7 @@ class Writer:
         paid_at = placed_at + timedelta(seconds=15 + self._draw(585, "paid", invoice))
         return {
             "number": self._number(invoice),
-            "channel": self._channel(invoice),
+            "channel": channel,
             "placed_at": placed_at.isoformat(),
             "paid_at": paid_at.isoformat(),
             "currency": "CNY",
@@ -101,7 +86,7 @@ class Writer:
             "livestream_room": self._room(invoice, role),
             "parent": self._main(role, "child"),
             "gift_for": self._main(role, "gift"),
-            **self._people(invoice, role, place, street),
+            **self.contacts.document(invoice, place, street, hides=channel in MASKING_CHANNELS),
             "lines": [
                 {
                     "sku": line.sku,
@@ -116,7 +101,8 @@ class Writer:
             "discount_total": _money(discount),
             "shipping_total": _money(shipping),
             "grand_total": _money(goods - discount + shipping),
-            "buyer_remark": self._seldom(8, "remark", invoice) and pick(REMARKS, invoice.number),
+            "buyer_remark": self._seldom(8, "remark", invoice)
+            and pick(REMARKS, self.seed, invoice.number),
             "seller_remark": "",
             "invoice_title": self._seldom(6, "invoice", invoice)
             and company_of(place, self.seed, invoice.customer),
@@ -158,53 +144,6 @@ class Writer:
         if role.kind == "milk":
             return (InvoiceLine(MILK, 1 + self._draw(4, "milk", invoice), MILK_PRICE),)
         return ()
-
-    def _address(self, invoice: Invoice, role: Role) -> tuple[Place, str]:
-        key = (self.seed, invoice.number)
-        street = street_of(self.seed, invoice.customer)
-        if role.kind == "xinjiang-coupon":
-            return place_in(XINJIANG, *key), street
-        if role.kind == "embargo-region":
-            return place_in(pick(EMBARGOED, *key), *key), street
-        if role.kind == "regional-limit":
-            return place_in(pick(LIMITED_PROVINCES, *key), *key), street
-        if role.kind == "blocklist-address":
-            place, blocked = pick(BLOCKED_ADDRESSES, *key)
-            return place, _spelt_differently(blocked, self._draw(3, "spelling", invoice))
-        without: tuple[str, ...] = ()
-        if invoice.customer in self.limited_buyers:
-            without += LIMITED_PROVINCES
-        if invoice.customer in self.scarce_buyers:
-            without += SOUTHERN_PROVINCES
-        return home_of(self.seed, invoice.customer, without=without), street
-
-    def _people(self, invoice: Invoice, role: Role, place: Place, street: str) -> Document:
-        buyer = self.customers[external_id(invoice)]
-        own = {"name": buyer.name, "phone": buyer.phone}
-        recipient = dict(own)
-        if role.kind == "blocklist-phone":
-            recipient["phone"] = pick(BLOCKED_PHONES, self.seed, invoice.number)
-        hides = self._channel(invoice) in MASKING_CHANNELS
-        if hides and self._seldom(MASKED_PERCENT, "masked", invoice):
-            own, recipient = _hidden(own), _hidden(recipient)
-        else:
-            way = self._draw(8, "phone", invoice)
-            recipient["phone"] = _dialled_differently(recipient["phone"], way)
-        registered = {"registered_at": buyer.registered_at.isoformat()}
-        grade = {"crm_grade": buyer.crm_grade}
-        written = self._written(place, invoice)
-        return {
-            "customer": {"external_id": buyer.external_id, **own, **registered, **grade},
-            "ship_to": {**recipient, **written, "street": street},
-        }
-
-    def _written(self, place: Place, invoice: Invoice) -> dict[str, str]:
-        """The place as buyers write it: one in eight leaves out the endings."""
-        province, city, district = place
-        if not self._draw(8, "spelt short", invoice):
-            province = province.removesuffix("省")
-            city = city.removesuffix("市") if len(city) > 2 else city
-        return {"province": province, "city": city, "district": district}
 
     def _coupons(
         self, invoice: Invoice, role: Role, goods: Decimal, place: Place
@@ -282,24 +221,3 @@ def _shop_coupon(n: int) -> dict[str, Any]:
 def _share(units: int, parts: int, n: int) -> int:
     """Part n of the units, the first parts taking what does not divide."""
     return units // parts + (n < units % parts)
-
-
-def _hidden(person: dict[str, str]) -> dict[str, str]:
-    phone = person["phone"]
-    return {
-        "name": mask_name(person["name"]),
-        "phone": masked(phone),
-        "phone_hash": platform_hash(phone),
-    }
-
-
-def _dialled_differently(phone: str, way: int) -> str:
-    digits = phone.removeprefix("+86")
-    ways = (digits, f"{digits[:3]} {digits[3:7]} {digits[7:]}", digits.translate(FULL_WIDTH))
-    return ways[way] if way < len(ways) else phone
-
-
-def _spelt_differently(street: str, way: int) -> str:
-    return (street, street.translate(FULL_WIDTH), street.replace("路", "路 ").replace("号", " 号"))[
-        way
-    ]
