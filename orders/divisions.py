@@ -104,7 +104,7 @@ def cities(province: str) -> list[str]:
 
 
 def districts(province: str, city: str) -> list[str]:
-    """A city's districts (or towns), with former ones that were divided; arguments by official name.
+    """A city's districts (or towns), with former ones that were divided; official names.
 
     Raises KeyError for a city that is not in the province.
     """
