@@ -208,11 +208,13 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- API ------------------------------------------------------------------------------------------
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024  # a bulk call of 1,000 orders has about 1.5 MB
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["changefeed.api.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["changefeed.api.permissions.DenyAll"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["config.json_api.JsonParser"],
+    "DEFAULT_RENDERER_CLASSES": ["config.json_api.JsonRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.json_api.JsonNegotiation",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_THROTTLE_CLASSES": ["config.throttling.KeyThrottle"],
