@@ -81,7 +81,7 @@ check: venv
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) $(VENV)/bin/lint-imports
-	$(PY) -m djlint templates --lint --check --quiet
+	$(PY) -m djlint templates --lint --check
 	$(PY) -m mypy
 	$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 

@@ -136,8 +136,15 @@ def _pid_in(home: Path) -> int | None:
     """Process number of the Redis at work in `home`; a pid file of another process gives None."""
     with suppress(OSError, ValueError, psutil.Error):
         process = psutil.Process(int((home / "server.pid").read_text()))
-        is_redis = process.name().startswith("redis-server")
-        if is_redis and Path(process.cwd()).samefile(home):
+        if not process.name().startswith("redis-server"):
+            return None
+        try:
+            works_here = Path(process.cwd()).samefile(home)
+        except psutil.AccessDenied:
+            # Root in a container may not see where another user's process works; its title tells.
+            title = " ".join(process.cmdline())
+            works_here = f"{home}/" in title or servers.short_hash(home) in title
+        if works_here:
             return process.pid
     return None
 
