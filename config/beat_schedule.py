@@ -23,6 +23,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "release due batches": {
+        "task": "orders.tasks.release_due_batches",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
     "make feed partitions": {
         "task": "changefeed.tasks.make_partitions",
         "schedule": 3600.0,

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
 class OrderQuerySet(models.QuerySet["Order"]):
     def awaiting_dispatch(self, now: datetime) -> "OrderQuerySet":
-        """Ready orders whose earliest dispatch time has come."""
-        return self.filter(state=OrderState.READY).filter(
+        """Ready orders whose earliest dispatch time has come and that travel by themselves.
+
+        A parent travels as its children, a merged order with its main order, and a gift when
+        its main order goes.
+        """
+        return self.filter(state=OrderState.READY, split_into=0, merged_into_number="").filter(
             Q(dispatch_after__isnull=True) | Q(dispatch_after__lte=now)
         )
 
@@ -29,7 +33,7 @@ class HoldQuerySet(models.QuerySet["Hold"]):
         return self.filter(state=HoldState.OPEN)
 
     def blocking(self) -> "HoldQuerySet":
-        """Holds that keep their order from shipping: open, or upheld and waiting for a correction."""
+        """Holds that keep their order: open, or upheld and waiting for a correction."""
         return self.filter(
             Q(state=HoldState.OPEN)
             | Q(

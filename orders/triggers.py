@@ -1,7 +1,7 @@
 """Database triggers: every key-field change reaches the feed, and no held order is dispatched.
 
-Statement triggers with transition tables see `.update()`, raw SQL, COPY and the admin alike and cost
-one INSERT per statement, not per row. Lines and shipment lines are written before their parents
+Statement triggers with transition tables see `.update()`, raw SQL, COPY and the admin alike and
+cost one INSERT per statement, not per row. Lines and shipment lines are written before their parents
 (their foreign keys are deferred), so a parent's first event can carry them.
 """
 
@@ -156,7 +156,8 @@ _SHIPMENT_DOCUMENT = f"""jsonb_build_object('number', a.number, 'order', o.numbe
         JOIN orders_sku s ON s.id = l.sku_id WHERE sl.shipment_id = a.id))"""
 
 _SHIPMENT_UPDATE_ARMS = """
-    SELECT 1 AS rank, 'shipment.rescheduled' AS kind WHERE a.deliver_on IS DISTINCT FROM b.deliver_on
+    SELECT 1 AS rank, 'shipment.rescheduled' AS kind
+        WHERE a.deliver_on IS DISTINCT FROM b.deliver_on
     UNION ALL SELECT 2, 'shipment.freeze_requested'
         WHERE b.freeze_requested_at IS NULL AND a.freeze_requested_at IS NOT NULL
     UNION ALL SELECT 3, 'shipment.freeze_refused'

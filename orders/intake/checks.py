@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -73,12 +73,8 @@ class CheckedOrder:
     skus: tuple[SkuRef, ...]
 
 
-@dataclass(slots=True)
-class _Findings:
-    errors: list[FieldError] = field(default_factory=list)
-
-    def add(self, path: str, code: str, message: object) -> None:
-        self.errors.append(FieldError(path, code, str(message)))
+def _add(found: list[FieldError], path: str, code: str, message: object) -> None:
+    found.append(FieldError(path, code, str(message)))
 
 
 def address_key(place: Place, street: str) -> str:
@@ -91,24 +87,22 @@ def check_order(
     document: OrderDocument, body_hash: str, references: References, now: datetime
 ) -> CheckedOrder | list[FieldError]:
     """The order ready for storage, or everything that is wrong with it."""
-    found = _Findings()
+    found: list[FieldError] = []
     _check_times(document, now, found)
     _check_amounts(document, references.currency, found)
     place = _check_place(document, found)
-    phone = _check_phone(
-        "ship_to.phone", document.ship_to.phone, document.ship_to.phone_hash, found
-    )
-    customer_phone = _check_phone(
+    phone = check_phone("ship_to.phone", document.ship_to.phone, document.ship_to.phone_hash, found)
+    customer_phone = check_phone(
         "customer.phone", document.customer.phone, document.customer.phone_hash, found
     )
     channel_id = references.channels.get(document.channel)
     if channel_id is None:
-        found.add("channel", "unknown_channel", _("There is no such sales channel."))
+        _add(found, "channel", "unknown_channel", _("There is no such sales channel."))
     skus = _check_skus(document, references, found)
     _check_links(document, found)
     _check_deliveries(document, now, found)
-    if found.errors or channel_id is None or place is None:
-        return found.errors
+    if found or channel_id is None or place is None:
+        return found
     return CheckedOrder(
         document=document,
         body_hash=body_hash,
@@ -121,7 +115,7 @@ def check_order(
     )
 
 
-def _check_times(document: OrderDocument, now: datetime, found: _Findings) -> None:
+def _check_times(document: OrderDocument, now: datetime, found: list[FieldError]) -> None:
     latest = now + CLOCK_TOLERANCE
     for path, moment in (
         ("placed_at", document.placed_at),
@@ -129,61 +123,68 @@ def _check_times(document: OrderDocument, now: datetime, found: _Findings) -> No
         ("customer.registered_at", document.customer.registered_at),
     ):
         if moment is not None and moment > latest:
-            found.add(path, "future", _("The time lies in the future; check clock and time zone."))
+            _add(
+                found, path, "future", _("The time lies in the future; check clock and time zone.")
+            )
         elif moment is not None and moment.year < 2000:
-            found.add(path, "too_old", _("The time lies before the year 2000."))
+            _add(found, path, "too_old", _("The time lies before the year 2000."))
     if document.paid_at is not None and document.paid_at < document.placed_at:
-        found.add("paid_at", "before_placed", _("Paid before it was placed."))
+        _add(found, "paid_at", "before_placed", _("Paid before it was placed."))
 
 
-def _check_amounts(document: OrderDocument, currency: str, found: _Findings) -> None:
+def _check_amounts(document: OrderDocument, currency: str, found: list[FieldError]) -> None:
     if document.currency != currency:
-        found.add(
+        _add(
+            found,
             "currency",
             "currency_mismatch",
             _("This shop sells in %(currency)s.") % {"currency": currency},
         )
     goods = goods_total((line.quantity, line.unit_price) for line in document.lines)
     if goods != document.goods_total:
-        found.add(
+        _add(
+            found,
             "goods_total",
             "does_not_add_up",
             _("The lines add up to %(sum)s.") % {"sum": goods},
         )
     grand = document.goods_total - document.discount_total + document.shipping_total
     if grand != document.grand_total:
-        found.add(
+        _add(
+            found,
             "grand_total",
             "does_not_add_up",
             _("Goods less discount plus shipping is %(sum)s.") % {"sum": grand},
         )
     elif grand < 0:
-        found.add("discount_total", "too_large", _("The discount exceeds goods and shipping."))
+        _add(found, "discount_total", "too_large", _("The discount exceeds goods and shipping."))
     coupons = sum((coupon.discount for coupon in document.coupons), Decimal(0))
     if coupons > document.discount_total:
-        found.add(
+        _add(
+            found,
             "discount_total",
             "does_not_add_up",
             _("The coupons alone take off %(sum)s.") % {"sum": coupons},
         )
 
 
-def _check_place(document: OrderDocument, found: _Findings) -> Place | None:
+def _check_place(document: OrderDocument, found: list[FieldError]) -> Place | None:
     ship_to = document.ship_to
     try:
         return normalise_place(ship_to.province, ship_to.city, ship_to.district)
     except UnknownPlace as unknown:
-        found.add(f"ship_to.{unknown.field}", unknown.code, unknown.message)
+        _add(found, f"ship_to.{unknown.field}", unknown.code, unknown.message)
         return None
 
 
-def _check_phone(path: str, text: str, platform_hash: str, found: _Findings) -> ContactPhone:
+def check_phone(path: str, text: str, platform_hash: str, found: list[FieldError]) -> ContactPhone:
+    """The phone as it is stored; what is neither a number nor masked is added to `found`."""
     if not text:
         return ContactPhone(hash=platform_hash)
     try:
         phone = parse_phone(text)
     except InvalidPhone as invalid:
-        found.add(path, invalid.code, invalid.message)
+        _add(found, path, invalid.code, invalid.message)
         return ContactPhone()
     if phone.is_masked:
         return ContactPhone(masked=phone.value, hash=platform_hash)
@@ -192,51 +193,55 @@ def _check_phone(path: str, text: str, platform_hash: str, found: _Findings) -> 
 
 
 def _check_skus(
-    document: OrderDocument, references: References, found: _Findings
+    document: OrderDocument, references: References, found: list[FieldError]
 ) -> tuple[SkuRef, ...]:
     skus = []
     for index, line in enumerate(document.lines):
         sku = references.skus.get(line.sku)
         if sku is None:
-            found.add(f"lines[{index}].sku", "unknown_sku", _("There is no such SKU."))
+            _add(found, f"lines[{index}].sku", "unknown_sku", _("There is no such SKU."))
         elif not sku.is_active:
-            found.add(f"lines[{index}].sku", "inactive_sku", _("This SKU is no longer sold."))
+            _add(found, f"lines[{index}].sku", "inactive_sku", _("This SKU is no longer sold."))
         else:
             skus.append(sku)
     return tuple(skus)
 
 
-def _check_links(document: OrderDocument, found: _Findings) -> None:
+def _check_links(document: OrderDocument, found: list[FieldError]) -> None:
     for path, number in (("parent", document.parent), ("gift_for", document.gift_for)):
         if number == document.number:
-            found.add(path, "itself", _("An order cannot name itself."))
+            _add(found, path, "itself", _("An order cannot name itself."))
 
 
-def _check_deliveries(document: OrderDocument, now: datetime, found: _Findings) -> None:
+def _check_deliveries(document: OrderDocument, now: datetime, found: list[FieldError]) -> None:
     ordered: dict[str, int] = {}
     for line in document.lines:
         ordered[line.sku] = ordered.get(line.sku, 0) + line.quantity
     days = [delivery.date for delivery in document.deliveries]
     if len(set(days)) != len(days):
-        found.add("deliveries", "same_day_twice", _("Two deliveries have the same date."))
+        _add(found, "deliveries", "same_day_twice", _("Two deliveries have the same date."))
     named = [bool(delivery.lines) for delivery in document.deliveries]
     if not days:
         return
     if any(named) and not all(named):
-        found.add("deliveries", "lines_missing", _("Give the lines of every delivery, or of none."))
+        _add(
+            found, "deliveries", "lines_missing", _("Give the lines of every delivery, or of none.")
+        )
     elif any(named):
         planned: dict[str, int] = {}
         for delivery in document.deliveries:
             for line in delivery.lines:
                 planned[line.sku] = planned.get(line.sku, 0) + line.quantity
         if planned != ordered:
-            found.add(
+            _add(
+                found,
                 "deliveries",
                 "does_not_add_up",
                 _("The deliveries together must hold exactly the units ordered."),
             )
     elif any(quantity % len(days) for quantity in ordered.values()):
-        found.add(
+        _add(
+            found,
             "deliveries",
             "does_not_divide",
             _("The units cannot be spread evenly; give the lines of each delivery."),

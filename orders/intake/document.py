@@ -75,7 +75,7 @@ AMOUNT_SCHEMA = {
 CODE_PATTERN = {"pattern": r"^[A-Za-z0-9][A-Za-z0-9._:#-]*$"}
 
 
-def _text(limit: int, least: int = 0) -> Any:
+def text(limit: int, least: int = 0) -> Any:
     return Annotated[str, AfterValidator(clean), Field(max_length=limit, min_length=least)]
 
 
@@ -99,21 +99,21 @@ class CustomerDocument(Document):
     """`phone` may be masked by the platform (138****0000); `phone_hash` is then its hash."""
 
     external_id: Code
-    name: _text(120) = ""
-    phone: _text(40) = ""
-    phone_hash: _text(128) = ""
+    name: text(120) = ""
+    phone: text(40) = ""
+    phone_hash: text(128) = ""
     registered_at: Instant | None = None
-    crm_grade: _text(16) = ""
+    crm_grade: text(16) = ""
 
 
 class AddressDocument(Document):
-    name: _text(120, 1)
-    phone: _text(40) = ""
-    phone_hash: _text(128) = ""
-    province: _text(40, 1)
-    city: _text(60) = ""
-    district: _text(60) = ""
-    street: _text(255, 1)
+    name: text(120, 1)
+    phone: text(40) = ""
+    phone_hash: text(128) = ""
+    province: text(40, 1)
+    city: text(60) = ""
+    district: text(60) = ""
+    street: text(255, 1)
 
 
 class LineDocument(Document):
@@ -124,8 +124,8 @@ class LineDocument(Document):
 
 
 class CouponDocument(Document):
-    code: _text(64, 1)
-    type: _text(64, 1)
+    code: text(64, 1)
+    type: text(64, 1)
     discount: Money
 
 
@@ -151,7 +151,7 @@ class OrderDocument(Document):
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     urgent: bool = False
     presale: bool = False
-    livestream_room: _text(64) | None = None
+    livestream_room: text(64) | None = None
     parent: Code | None = None
     gift_for: Code | None = None
     customer: CustomerDocument
@@ -162,10 +162,10 @@ class OrderDocument(Document):
     discount_total: Money
     shipping_total: Money
     grand_total: Money
-    buyer_remark: _text(2000) = ""
-    seller_remark: _text(2000) = ""
-    invoice_title: _text(120) = ""
-    delivery_slot: _text(60) | None = None
+    buyer_remark: text(2000) = ""
+    seller_remark: text(2000) = ""
+    invoice_title: text(120) = ""
+    delivery_slot: text(60) | None = None
     deliveries: list[DeliveryDocument] = Field(default=[], max_length=120)
 
 
@@ -202,7 +202,7 @@ def _path(location: tuple[int | str, ...]) -> str:
     return path
 
 
-def _field_error(error: Any) -> FieldError:
+def field_error(error: Any) -> FieldError:
     message = str(MESSAGES.get(error["type"], UNREADABLE))
     for name, value in (error.get("ctx") or {}).items():
         message = message.replace(f"{{{name}}}", str(value))
@@ -215,5 +215,5 @@ def read_document(raw: Any) -> OrderDocument:
         return OrderDocument.model_validate(raw)
     except ValidationError as error:
         raise InvalidOrder(
-            [_field_error(item) for item in error.errors(include_url=False, include_input=False)]
+            [field_error(item) for item in error.errors(include_url=False, include_input=False)]
         ) from None

@@ -13,7 +13,8 @@ from orders.sql import fetch
 
 _REFERENCES = """
 SELECT 'channel', code, id FROM orders_channel WHERE is_active
-UNION ALL (SELECT 'warehouse', code, id FROM orders_warehouse WHERE is_active ORDER BY priority, code)
+UNION ALL (
+    SELECT 'warehouse', code, id FROM orders_warehouse WHERE is_active ORDER BY priority, code)
 UNION ALL SELECT 'courier', code, id FROM orders_courier WHERE is_active
 UNION ALL SELECT 'packaging', code, id FROM orders_packaging WHERE is_active
 """
@@ -21,7 +22,8 @@ UNION ALL SELECT 'packaging', code, id FROM orders_packaging WHERE is_active
 _SKUS = """
 SELECT s.code, s.id, s.category, s.temperature, s.is_fragile, s.high_price_threshold,
     s.presale_ship_date, s.is_active,
-    (SELECT array_agg(p.channel_id ORDER BY p.id) FROM orders_settlementprice p WHERE p.sku_id = s.id),
+    (SELECT array_agg(p.channel_id ORDER BY p.id)
+        FROM orders_settlementprice p WHERE p.sku_id = s.id),
     (SELECT array_agg(p.price ORDER BY p.id) FROM orders_settlementprice p WHERE p.sku_id = s.id)
 FROM orders_sku s WHERE s.code = ANY(%s::text[])
 """

@@ -5,7 +5,7 @@ from orders.models.customers import Customer, ReturnRecord
 from orders.models.holds import Hold, Waiver
 from orders.models.orders import Effect, Order, OrderLine, TimelineEntry
 from orders.models.screening import ScreeningDecision
-from orders.models.shipments import Shipment, ShipmentLine
+from orders.models.shipments import Shipment, ShipmentLine, StopRequest
 from orders.models.stock import Stock, StockEntry
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Sku",
     "Stock",
     "StockEntry",
+    "StopRequest",
     "TimelineEntry",
     "Waiver",
     "Warehouse",

@@ -70,6 +70,9 @@ class Order(ConcurrentTransitionMixin, models.Model):
     parent_number = models.CharField(_("parent order"), max_length=64, blank=True)
     gift_for_number = models.CharField(_("gift for order"), max_length=64, blank=True)
     merged_into_number = models.CharField(_("merged into order"), max_length=64, blank=True)
+    split_into = models.PositiveSmallIntegerField(
+        _("number of child orders"), db_default=0, default=0, editable=False
+    )
     deliveries = models.JSONField(_("delivery plan"), default=list, blank=True)
 
     ship_name = models.CharField(_("recipient"), max_length=120)
@@ -219,6 +222,10 @@ class Order(ConcurrentTransitionMixin, models.Model):
     @transition(field=state, source=OrderState.ON_HOLD, target=OrderState.READY)
     def mark_cleared(self) -> None:
         """The last blocking hold was lifted."""
+
+    @transition(field=state, source=OrderState.ON_HOLD, target=OrderState.RECEIVED)
+    def mark_waiting(self) -> None:
+        """No hold is left, but no rule sends it on yet: it is not paid, for instance."""
 
     @transition(field=state, source=OrderState.READY, target=OrderState.DISPATCHED)
     def mark_dispatched(self, at: Any) -> None:

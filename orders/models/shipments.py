@@ -162,3 +162,55 @@ class ShipmentLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.order_line_id} × {self.quantity}"
+
+
+class StopRequest(models.Model):
+    """The warehouse was asked to stop a dispatched order; its answer decides what follows."""
+
+    class Purpose(models.TextChoices):
+        HOLD = "hold", _("Hold again")
+        CHANGE = "change", _("Change the order")
+        CANCEL = "cancel", _("Cancel the order")
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting for the warehouse")
+        CARRIED_OUT = "carried_out", _("Stopped and carried out")
+        REFUSED = "refused", _("Already picked")
+
+    order = models.ForeignKey(
+        Order, models.CASCADE, related_name="stop_requests", verbose_name=_("order")
+    )
+    purpose = models.CharField(_("purpose"), max_length=6, choices=Purpose.choices)
+    fields = models.JSONField(_("requested values"), default=dict, blank=True)
+    reason = models.TextField(_("reason"), blank=True)
+    actor = models.CharField(_("actor"), max_length=80)
+    source = models.CharField(_("source"), max_length=40)
+    state = FSMField(
+        _("state"), max_length=11, choices=State.choices, default=State.WAITING, protected=True
+    )
+    requested_at = models.DateTimeField(_("requested at"), db_default=Now())
+    answered_at = models.DateTimeField(_("answered at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("stop request")
+        verbose_name_plural = _("stop requests")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order"], condition=Q(state="waiting"), name="one_waiting_stop_request"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["waiting", "carried_out", "refused"]),
+                name="stop_request_state_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.purpose}"
+
+    @transition(field=state, source=State.WAITING, target=State.CARRIED_OUT)
+    def mark_carried_out(self, at: datetime) -> None:
+        self.answered_at = at
+
+    @transition(field=state, source=State.WAITING, target=State.REFUSED)
+    def mark_refused(self, at: datetime) -> None:
+        self.answered_at = at

@@ -1,0 +1,95 @@
+"""Orders of the database as screening needs them: locked, with lines and references."""
+
+from django.db.models import QuerySet
+
+from orders.errors import NotFound
+from orders.intake.checks import SkuRef
+from orders.intake.facts import Buyer, FactLine, OrderView
+from orders.models import Hold, Order, OrderLine
+
+
+def locked_order(order_id: int) -> Order:
+    """The order under its row lock. Raises NotFound."""
+    try:
+        return Order.objects.select_for_update(of=("self",)).get(pk=order_id)
+    except Order.DoesNotExist:
+        raise NotFound from None
+
+
+def locked_order_by_number(number: str) -> Order:
+    """The order under its row lock. Raises NotFound."""
+    try:
+        return Order.objects.select_for_update(of=("self",)).get(number=number)
+    except Order.DoesNotExist:
+        raise NotFound from None
+
+
+def blocking_holds(order: Order) -> QuerySet[Hold]:
+    """What keeps the order from shipping: its own holds and those of its parent order."""
+    numbers = [order.number, *([order.parent_number] if order.parent_number else [])]
+    return Hold.objects.blocking().filter(order__number__in=numbers)
+
+
+def units_needed(lines: list[OrderLine]) -> dict[int, int]:
+    """Units by SKU id."""
+    needs: dict[int, int] = {}
+    for line in lines:
+        needs[line.sku_id] = needs.get(line.sku_id, 0) + line.quantity
+    return needs
+
+
+def order_view(order: Order, lines: list[OrderLine]) -> OrderView:
+    """The stored order as the facts need it; lines with their SKUs."""
+    customer = order.customer
+    return OrderView(
+        channel=order.channel.code,
+        placed_at=order.placed_at,
+        paid_at=order.paid_at,
+        goods_total=order.goods_total,
+        discount_total=order.discount_total,
+        grand_total=order.grand_total,
+        urgent=order.urgent,
+        presale=order.presale,
+        livestream_room=order.livestream_room,
+        is_gift=bool(order.gift_for_number),
+        is_child=bool(order.parent_number),
+        buyer_remark=order.buyer_remark,
+        seller_remark=order.seller_remark,
+        invoice_title=order.invoice_title,
+        coupons=tuple((coupon["code"], coupon["type"]) for coupon in order.coupons),
+        ship_name=order.ship_name,
+        ship_phone=order.ship_phone or order.ship_phone_hash,
+        province=order.province,
+        city=order.city,
+        district=order.district,
+        street=order.street,
+        lines=tuple(_fact_line(line) for line in lines),
+        buyer=Buyer(
+            customer.external_id,
+            customer.registered_at,
+            customer.crm_grade,
+            customer.is_employee,
+            customer.sign_for_rate,
+        ),
+    )
+
+
+def _fact_line(line: OrderLine) -> FactLine:
+    sku = line.sku
+    return FactLine(
+        SkuRef(
+            id=sku.pk,
+            code=sku.code,
+            category=sku.category,
+            temperature=sku.temperature,
+            is_fragile=sku.is_fragile,
+            high_price_threshold=sku.high_price_threshold,
+            presale_ship_date=sku.presale_ship_date,
+            is_active=sku.is_active,
+            settlement={},
+        ),
+        line.quantity,
+        line.unit_price,
+        line.is_gift,
+        line.settlement_price,
+    )

@@ -1,0 +1,42 @@
+"""A person's choice of warehouse, courier, packaging, lane or print priority."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from orders.actors import Actor
+from orders.errors import FieldError, InvalidOrder, WrongState
+from orders.lifecycle.reading import locked_order
+from orders.lifecycle.timeline import note
+from orders.models import Courier, Order, Packaging, Warehouse
+from orders.status import BEFORE_DISPATCH
+
+TABLES = {"warehouse": Warehouse, "courier": Courier, "packaging": Packaging}
+SLOTS = (*TABLES, "lane", "print_priority")
+
+
+@transaction.atomic
+def choose_slots(order_id: int, *, actor: Actor, **slots: Any) -> Order:
+    """Set slots by hand (records by code); rules never overwrite them afterwards.
+
+    Raises InvalidOrder for an unknown slot or code, WrongState after dispatch.
+    """
+    actor.begin()
+    order = locked_order(order_id)
+    if order.state not in BEFORE_DISPATCH:
+        raise WrongState(_("The warehouse has this order already; ask it to stop instead."))
+    for slot, value in slots.items():
+        if slot in TABLES:
+            found = TABLES[slot].objects.filter(code=value, is_active=True).first()
+            if found is None:
+                raise InvalidOrder([FieldError(slot, "unknown", _("There is no such record."))])
+            setattr(order, slot, found)
+        elif slot in SLOTS:
+            setattr(order, slot, value)
+        else:
+            raise InvalidOrder([FieldError(slot, "unknown_slot", _("There is no such field."))])
+    order.manual_slots = sorted({*order.manual_slots, *slots})
+    order.save()
+    note(order, "slots_chosen", actor, **{slot: str(value) for slot, value in slots.items()})
+    return order

@@ -1,0 +1,37 @@
+"""Scheduled jobs of the orders app; each may run twice or beside itself."""
+
+from celery import shared_task
+
+from orders.lifecycle import dispatching, holds, restocking
+
+DISPATCH_ROUNDS = 20
+
+
+@shared_task(name="orders.tasks.dispatch_ready_orders", ignore_result=True, time_limit=120)
+def dispatch_ready_orders() -> int:
+    """Dispatch waiting orders in batches until none is left or the rounds are used up."""
+    sent = 0
+    for _round in range(DISPATCH_ROUNDS):
+        left = dispatching.dispatch_ready()
+        if not left:
+            break
+        sent += left
+    return sent
+
+
+@shared_task(name="orders.tasks.escalate_overdue_holds", ignore_result=True)
+def escalate_overdue_holds() -> int:
+    """Mark holds past their promise."""
+    return holds.escalate_overdue()
+
+
+@shared_task(name="orders.tasks.fill_short_orders", ignore_result=True, time_limit=120)
+def fill_short_orders() -> int:
+    """Give stock that came in to the orders waiting for it."""
+    return restocking.fill_short()
+
+
+@shared_task(name="orders.tasks.release_due_batches", ignore_result=True)
+def release_due_batches() -> int:
+    """Send the warehouse the subscription batches whose day has come."""
+    return dispatching.release_due_batches()
