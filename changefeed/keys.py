@@ -16,6 +16,7 @@ from changefeed.models import ApiKey
 SCOPES = (
     "orders:read",
     "orders:write",
+    "holds:release",
     "shipments:write",
     "service-changes:write",
     "returns:read",
@@ -38,23 +39,25 @@ def create_key(name: str, *, source: str, scopes: list[str]) -> tuple[ApiKey, st
 
     Raises UnknownScope for a scope not in SCOPES and KeyNameTaken for a name in use.
     """
-    unknown = sorted(set(scopes) - set(SCOPES))
-    if unknown or not scopes:
+    key = ApiKey(name=name, source=source, scopes=scopes)
+    return key, issue_key(key)
+
+
+def issue_key(key: ApiKey) -> str:
+    """Save a filled-in but new ApiKey; its plain text. Raises like `create_key`."""
+    unknown = sorted(set(key.scopes) - set(SCOPES))
+    if unknown or not key.scopes:
         raise UnknownScope(", ".join(unknown))
-    prefix = ("sk_" + secrets.token_hex(5))[:_PREFIX_LENGTH]
-    plain = f"{prefix}_{secrets.token_urlsafe(32)}"
+    key.scopes = sorted(set(key.scopes))
+    key.prefix = ("sk_" + secrets.token_hex(5))[:_PREFIX_LENGTH]
+    plain = f"{key.prefix}_{secrets.token_urlsafe(32)}"
+    key.hash = _hash(plain)
     try:
         with transaction.atomic():
-            key = ApiKey.objects.create(
-                name=name,
-                source=source,
-                scopes=sorted(set(scopes)),
-                prefix=prefix,
-                hash=_hash(plain),
-            )
+            key.save(force_insert=True)
     except IntegrityError:
-        raise KeyNameTaken(name) from None
-    return key, plain
+        raise KeyNameTaken(key.name) from None
+    return plain
 
 
 def revoke_key(key: ApiKey) -> None:

@@ -45,8 +45,8 @@ class AddressPolicy:
             parsed = parsed.ipv4_mapped
         return any(parsed in network for network in self._allowed)
 
-    def require_literal(self, url: URL) -> None:
-        """Raise AddressRefused when the URL's host is a forbidden numeric address.
+    def refused_literal(self, url: URL) -> str | None:
+        """The URL's host when it is a forbidden numeric address, else None.
 
         Names are left to the resolver; numeric hosts never reach it.
         """
@@ -54,9 +54,8 @@ class AddressPolicy:
         try:
             ip_address(host.partition("%")[0])
         except ValueError:
-            return
-        if not self.permits(host):
-            raise AddressRefused(host)
+            return None
+        return None if self.permits(host) else host
 
 
 class VettingResolver(AbstractResolver):

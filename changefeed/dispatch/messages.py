@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import orjson
 
@@ -20,32 +19,31 @@ class Message:
 
 def message_of(row: dict[str, Any]) -> Message:
     """The message for a change row whose `old` and `new` are the stored JSON texts or None."""
-    event_id = str(row["event_id"]) if isinstance(row["event_id"], UUID) else row["event_id"]
-    at = row["at"]
-    document = {
-        "id": event_id,
-        "type": row["kind"],
-        "timestamp": timestamp_text(at),
-        "data": data_of(row),
-    }
-    return Message(row["seq"], event_id, at, orjson.dumps(document, option=orjson.OPT_SORT_KEYS))
+    document = document_of(row)
+    body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    return Message(row["seq"], document["id"], row["at"], body)
 
 
-def data_of(row: dict[str, Any]) -> dict[str, Any]:
-    """The part under `data`, the same for pushed and pulled changes."""
+def document_of(row: dict[str, Any]) -> dict[str, Any]:
+    """The change as orjson can write it, the same whether pushed or pulled."""
     return {
-        "seq": row["seq"],
-        "subject": {
-            "kind": row["subject_kind"],
-            "id": row["subject_id"],
-            "version": row["subject_version"],
+        "id": str(row["event_id"]),
+        "type": row["kind"],
+        "timestamp": timestamp_text(row["at"]),
+        "data": {
+            "seq": row["seq"],
+            "subject": {
+                "kind": row["subject_kind"],
+                "id": row["subject_id"],
+                "version": row["subject_version"],
+            },
+            "field": row["field"],
+            "old": _stored(row["old"]),
+            "new": _stored(row["new"]),
+            "actor": row["actor"],
+            "source": row["source"],
+            "schema_version": row["schema_version"],
         },
-        "field": row["field"],
-        "old": _stored(row["old"]),
-        "new": _stored(row["new"]),
-        "actor": row["actor"],
-        "source": row["source"],
-        "schema_version": row["schema_version"],
     }
 
 

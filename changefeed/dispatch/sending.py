@@ -59,6 +59,7 @@ class Sender:
         self._policy = AddressPolicy(
             allow_private=allow_private, allowed_networks=endpoint.allowed_networks
         )
+        self._refused = self._policy.refused_literal(self._url)
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -108,9 +109,10 @@ class Sender:
             "webhook-timestamp": str(timestamp),
             "webhook-signature": sign(message.id, timestamp, message.body, self._keys),
         }
+        if self._refused:
+            return None, f"address refused: {self._refused}", None
         status: int | None = None
         try:
-            self._policy.require_literal(self._url)
             async with self._session.post(
                 self._url, data=message.body, headers=headers, allow_redirects=False
             ) as response:

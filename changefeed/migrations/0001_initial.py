@@ -1,6 +1,7 @@
 """The feed's tables: changes partitioned by sequence, attempts by day, lanes in between."""
 
 import changefeed.models.changes
+import changefeed.validation
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
@@ -237,14 +238,14 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=100, unique=True, verbose_name='name')),
-                ('url', models.URLField(max_length=500, verbose_name='address')),
+                ('url', models.URLField(max_length=500, validators=[changefeed.validation.validate_address], verbose_name='address')),
                 ('secrets', models.JSONField(default=list, editable=False, verbose_name='signing secrets')),
                 ('kinds', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=list, size=None, verbose_name='kinds of change')),
                 ('fields', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=list, size=None, verbose_name='fields')),
                 ('concurrency', models.PositiveSmallIntegerField(default=32, help_text='Per sending process; never two for one subject.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(500)], verbose_name='requests at once')),
                 ('rate', models.PositiveIntegerField(default=0, help_text='0 means as fast as it answers.', verbose_name='requests per second')),
                 ('batch_size', models.PositiveSmallIntegerField(default=1, editable=False, validators=[django.core.validators.MinValueValidator(1)], verbose_name='events per request')),
-                ('allowed_networks', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=list, help_text='For example 10.20.0.0/16; other private addresses stay refused.', size=None, verbose_name='private networks allowed')),
+                ('allowed_networks', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(validators=[changefeed.validation.validate_network]), blank=True, default=list, help_text='For example 10.20.0.0/16; other private addresses stay refused.', size=None, verbose_name='private networks allowed')),
                 ('state', models.TextField(choices=[('active', 'active'), ('open', 'not answering'), ('half_open', 'being probed'), ('paused', 'paused')], default='active', editable=False, verbose_name='state')),
                 ('failures', models.PositiveIntegerField(default=0, editable=False, verbose_name='failures in a row')),
                 ('openings', models.PositiveIntegerField(default=0, editable=False, verbose_name='openings in a row')),

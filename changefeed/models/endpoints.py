@@ -5,6 +5,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from changefeed.validation import validate_address, validate_network
+
 
 class EndpointState(models.TextChoices):
     """Breaker of one endpoint: active → open → half_open (one probe) → active; or paused."""
@@ -23,7 +25,7 @@ class Endpoint(models.Model):
     """
 
     name = models.CharField(_("name"), max_length=100, unique=True)
-    url = models.URLField(_("address"), max_length=500)
+    url = models.URLField(_("address"), max_length=500, validators=[validate_address])
     secrets = models.JSONField(_("signing secrets"), default=list, editable=False)
     kinds = ArrayField(
         models.TextField(), verbose_name=_("kinds of change"), default=list, blank=True
@@ -42,7 +44,7 @@ class Endpoint(models.Model):
         _("events per request"), default=1, validators=[MinValueValidator(1)], editable=False
     )
     allowed_networks = ArrayField(
-        models.TextField(),
+        models.TextField(validators=[validate_network]),
         verbose_name=_("private networks allowed"),
         default=list,
         blank=True,

@@ -1,0 +1,15 @@
+"""The feed's pages for staff; acts go through `changefeed.lifecycle`."""
+
+from changefeed.admin.endpoints import EndpointAdmin
+from changefeed.admin.keys import ApiKeyAdmin
+from changefeed.admin.lanes import FeedLaneAdmin
+from changefeed.admin.records import AttemptAdmin, ChangeAdmin, PullCursorAdmin
+
+__all__ = [
+    "ApiKeyAdmin",
+    "AttemptAdmin",
+    "ChangeAdmin",
+    "EndpointAdmin",
+    "FeedLaneAdmin",
+    "PullCursorAdmin",
+]

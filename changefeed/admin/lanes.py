@@ -1,0 +1,149 @@
+"""Lanes that wait, and the parked ones that a person has to settle."""
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.decorators import action, display
+
+from changefeed import lifecycle
+from changefeed.admin.base import ReadOnlyAdmin, ReasonForm, actor_of, to_page
+from changefeed.errors import NotParked
+from changefeed.models import Attempt, FeedLane, LaneState
+
+RECENT_ATTEMPTS = 15
+
+
+@admin.register(FeedLane)
+class FeedLaneAdmin(ReadOnlyAdmin):
+    """Settled by whoever may change lanes."""
+
+    list_display = ("shown_subject", "endpoint", "shown_state", "attempts", "waiting", "due_at")
+    list_filter = ("state", "endpoint")
+    list_select_related = ("endpoint",)
+    search_fields = ("subject_id",)
+    search_help_text = gettext_lazy("The whole id of a subject, for example an order number")
+    ordering = ("-id",)
+    fields = (
+        "endpoint",
+        "subject_kind",
+        "subject_id",
+        "shown_state",
+        "attempts",
+        "rejections",
+        "pending_since",
+        "due_at",
+        "head_seq",
+        "last_seq",
+    )
+    readonly_fields = ("shown_state",)
+    actions_detail = ("resume", "skip")
+    change_form_after_template = "admin/changefeed/lane_after.html"
+
+    def has_settle_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm("changefeed.change_feedlane"))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        term = search_term.strip()
+        return (queryset.filter(subject_id=term) if term else queryset), False
+
+    @display(description=gettext_lazy("subject"))
+    def shown_subject(self, lane: FeedLane) -> str:
+        return f"{lane.subject_kind} {lane.subject_id}"
+
+    @display(
+        description=gettext_lazy("state"),
+        label={
+            LaneState.READY.label: "info",
+            LaneState.LEASED.label: "success",
+            LaneState.BACKOFF.label: "warning",
+            LaneState.PARKED.label: "danger",
+        },
+    )
+    def shown_state(self, lane: FeedLane) -> str:
+        return str(LaneState(lane.state).label)
+
+    @display(description=gettext_lazy("waiting for"), ordering="pending_since")
+    def waiting(self, lane: FeedLane) -> str:
+        return timesince(lane.pending_since, timezone.now())
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        context = dict(extra_context or {})
+        lane = self.get_object(request, object_id) if object_id else None
+        if lane:
+            head = lifecycle.head_of(lane)
+            context["head"] = head
+            context["head_values"] = _values(head)
+            context["recent_attempts"] = Attempt.objects.filter(
+                endpoint=lane.endpoint,
+                subject_kind=lane.subject_kind,
+                subject_id=lane.subject_id,
+                seq__gte=lane.head_seq,
+            ).order_by("-sent_at")[:RECENT_ATTEMPTS]
+        return super().changeform_view(request, object_id, form_url, context)
+
+    @action(
+        description=gettext_lazy("Resume"),
+        permissions=["settle"],
+        dialog={
+            "title": gettext_lazy("Try this lane again?"),
+            "description": gettext_lazy("The same message is sent again, then what follows it."),
+            "form_class": None,
+            "form_submit_text": gettext_lazy("Resume"),
+        },
+    )
+    def resume(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        try:
+            lifecycle.resume_lane(FeedLane(pk=object_id), actor=actor_of(request.user))
+        except NotParked:
+            return self._not_parked(request)
+        messages.success(request, _("The lane is tried again."))
+        return to_page(request, "changefeed_feedlane_change", object_id)
+
+    @action(
+        description=gettext_lazy("Skip this change"),
+        permissions=["settle"],
+        dialog={
+            "title": gettext_lazy("Leave this change out for this endpoint?"),
+            "description": gettext_lazy(
+                "The receiver is told that it was skipped and why; what follows is sent."
+            ),
+            "form_class": ReasonForm,
+            "form_submit_text": gettext_lazy("Skip"),
+        },
+    )
+    def skip(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        try:
+            lifecycle.skip_change(
+                FeedLane(pk=object_id),
+                actor=actor_of(request.user),
+                reason=form.cleaned_data["reason"],
+            )
+        except NotParked:
+            return self._not_parked(request)
+        messages.success(request, _("The change was skipped and the gap recorded."))
+        return to_page(request, "changefeed_feedlane_changelist")
+
+    def _not_parked(self, request: HttpRequest) -> HttpResponse:
+        messages.error(request, _("This lane is not parked any more. Nothing was changed."))
+        return to_page(request, "changefeed_feedlane_changelist")
+
+
+def _values(head: Any) -> str:
+    """Old and new value of the message in hand, readable."""
+    if head is None:
+        return ""
+    return json.dumps({"old": head.old, "new": head.new}, ensure_ascii=False, indent=2)

@@ -1,0 +1,151 @@
+"""Pages of committed changes for pulling consumers, which never overtake a transaction in flight.
+
+Changes are handed out in windows between two snapshots, sorted by sequence inside a window. A
+transaction that was in flight at the first snapshot and has committed by the second belongs to
+the window, however low its sequence; and a change that another saw before it was written comes
+in the same window or an earlier one.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core import signing
+from django.db import connection, transaction
+from django.utils import timezone
+
+from changefeed.errors import BadCursor, CursorExpired
+from changefeed.models import ApiKey, PullCursor, PullWindow
+
+BEGINNING = "1:1:"
+_SALT = "changefeed.cursor"
+
+# `seq + 0` keeps the planner from walking the primary key for the smallest matching sequence:
+# the window is found by its transactions, which are few among many.
+_OPEN_WINDOW = """
+WITH taken AS MATERIALIZED (SELECT pg_current_snapshot() AS until, %(since)s::pg_snapshot AS since)
+SELECT taken.until::text, min(change.seq + 0), max(change.seq + 0)
+FROM taken LEFT JOIN changefeed_change AS change
+  ON change.xid >= pg_snapshot_xmin(taken.since)
+ AND change.xid < pg_snapshot_xmax(taken.until)
+ AND NOT pg_visible_in_snapshot(change.xid, taken.since)
+ AND pg_visible_in_snapshot(change.xid, taken.until)
+GROUP BY taken.until
+"""
+
+_PAGE = """
+SELECT seq, event_id, subject_kind, subject_id, subject_version, kind, field,
+       old::text AS old, new::text AS new, actor, source, schema_version, at
+FROM changefeed_change
+WHERE seq > %(after)s AND seq >= %(first)s AND seq <= %(last)s
+  AND NOT pg_visible_in_snapshot(xid, %(since)s::pg_snapshot)
+  AND pg_visible_in_snapshot(xid, %(until)s::pg_snapshot)
+ORDER BY seq LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Change rows in order, the cursor to show next, and whether its window holds more."""
+
+    rows: list[dict[str, Any]]
+    next_cursor: str
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """Behind `after_seq` of a window; window 0 is the beginning."""
+
+    window_id: int
+    after_seq: int
+
+
+@transaction.atomic
+def read_page(key: ApiKey, cursor_text: str | None, limit: int) -> Page:
+    """Up to `limit` changes behind the cursor, or from the beginning without one.
+
+    A cursor always yields the same changes, and showing it acknowledges all before it. An empty
+    page returns the cursor that was shown. Raises BadCursor for one that we did not give to this
+    key, and CursorExpired for one whose window is no longer kept.
+    """
+    PullCursor.objects.get_or_create(api_key=key)
+    consumer = PullCursor.objects.select_for_update().get(api_key=key)
+    position = _decode(cursor_text, key) if cursor_text else _Position(0, 0)
+    _acknowledge(consumer, position)
+    window = _window_at(consumer, position)
+    if window is None:
+        return Page([], _encode(position, key), has_more=False)
+    after = position.after_seq if window.pk == position.window_id else 0
+    rows = _rows(window, after, limit)
+    has_more = len(rows) == limit and rows[-1]["seq"] < window.last_seq
+    reached = rows[-1]["seq"] if has_more else window.last_seq
+    return Page(rows, _encode(_Position(window.pk, reached), key), has_more)
+
+
+def _acknowledge(consumer: PullCursor, position: _Position) -> None:
+    consumer.window_id = position.window_id or None
+    consumer.after_seq = position.after_seq
+    consumer.seen_at = timezone.now()
+    if consumer.window_id and not consumer.windows.filter(pk=consumer.window_id).exists():
+        raise CursorExpired("this cursor is older than what is kept")
+    consumer.save(update_fields=["window", "after_seq", "seen_at"])
+
+
+def _window_at(consumer: PullCursor, position: _Position) -> PullWindow | None:
+    """The window that the position points into, fixed now if it is new; None if it is empty."""
+    since = BEGINNING
+    if position.window_id:
+        current = consumer.windows.get(pk=position.window_id)
+        if position.after_seq < current.last_seq:
+            return current
+        since = current.until
+    following = consumer.windows.filter(previous=position.window_id).first()
+    return following or _open_window(consumer, position.window_id, since)
+
+
+def _open_window(consumer: PullCursor, previous: int, since: str) -> PullWindow | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN_WINDOW, {"since": since})
+        until, first_seq, last_seq = cursor.fetchone()
+    if first_seq is None:
+        return None
+    return PullWindow.objects.create(
+        cursor=consumer,
+        previous=previous,
+        since=since,
+        until=until,
+        first_seq=first_seq,
+        last_seq=last_seq,
+    )
+
+
+def _rows(window: PullWindow, after: int, limit: int) -> list[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _PAGE,
+            {
+                "after": after,
+                "first": window.first_seq,
+                "last": window.last_seq,
+                "since": window.since,
+                "until": window.until,
+                "limit": limit,
+            },
+        )
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _encode(position: _Position, key: ApiKey) -> str:
+    payload = (key.pk, position.window_id, position.after_seq)
+    return signing.Signer(salt=_SALT).sign_object(payload)
+
+
+def _decode(text: str, key: ApiKey) -> _Position:
+    try:
+        key_id, window_id, after_seq = signing.Signer(salt=_SALT).unsign_object(text)
+    except (signing.BadSignature, ValueError):
+        raise BadCursor("this cursor was not issued here") from None
+    if key_id != key.pk:
+        raise BadCursor("this cursor belongs to another consumer")
+    return _Position(window_id, after_seq)
