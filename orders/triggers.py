@@ -1,7 +1,7 @@
 """Database triggers: every key-field change reaches the feed, and no held order is dispatched.
 
 Statement triggers with transition tables see `.update()`, raw SQL, COPY and the admin alike and
-cost one INSERT per statement, not per row. Lines and shipment lines are written before their parents
+cost one INSERT per statement, not per row. Lines and shipment lines go in before their parents
 (their foreign keys are deferred), so a parent's first event can carry them.
 """
 
