@@ -12,7 +12,7 @@ from django_fsm import ConcurrentTransitionMixin, FSMField, transition
 from orders import triggers
 from orders.models.orders import Order
 from orders.querysets import HoldQuerySet
-from orders.status import FollowUp, HoldOwner, HoldState, Risk
+from orders.status import FollowUp, HoldOwner, HoldReason, HoldState, Risk
 
 
 class Hold(ConcurrentTransitionMixin, models.Model):
@@ -85,6 +85,12 @@ class Hold(ConcurrentTransitionMixin, models.Model):
 
     def __str__(self) -> str:
         return f"{self.order_id}: {self.reason}"
+
+    @property
+    def reason_text(self) -> str:
+        """The reason in the active language; what rules and people wrote stays in their words."""
+        known = HoldReason.values
+        return str(HoldReason(self.reason).label) if self.reason in known else self.reason
 
     @transition(field=state, source=HoldState.OPEN, target=HoldState.RELEASED)
     def mark_released(self, *, by: str, at: datetime, reason: str) -> None:

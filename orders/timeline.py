@@ -1,0 +1,92 @@
+"""The story of one order for people: who did what, when and why."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from orders.models import Order, ScreeningDecision
+
+TITLES: dict[str, str | Promise] = {
+    "received": _("Received"),
+    "screened": _("Screened"),
+    "held": _("Held by hand"),
+    "hold_opened": _("Held"),
+    "hold_released": _("Hold released"),
+    "hold_upheld": _("Hold upheld"),
+    "escalated": _("Escalated: past its due time"),
+    "dispatched": _("Dispatched to the warehouse"),
+    "picked": _("Picked"),
+    "shipped": _("Shipped"),
+    "delivered": _("Delivered"),
+    "cancelled": _("Cancelled"),
+    "changed": _("Changed"),
+    "stop_requested": _("Warehouse asked to stop"),
+    "warehouse_stopped": _("Warehouse stopped it"),
+    "warehouse_refused": _("Warehouse had picked it already"),
+    "stop_came_too_late": _("The stop came too late"),
+    "slots_chosen": _("Routing chosen by hand"),
+    "split": _("Split into child orders"),
+    "split_off": _("Split off from its parent order"),
+    "merged": _("Merged"),
+    "stock_filled": _("Stock came in"),
+    "revealed": _("Personal data shown"),
+    "noted": _("Note"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineItem:
+    """One line of the story; `act` is the stable key behind the translated `title`."""
+
+    at: datetime
+    act: str
+    actor: str
+    title: str
+    source: str = ""
+    reason: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def timeline_of(order: Order) -> list[TimelineItem]:
+    """Everything that happened to the order, oldest first; three queries."""
+    items = [_item(order.received_at, "received", "", order.source)]
+    for decision in order.decisions.defer("facts"):
+        items.append(_screened(decision))
+    for hold in order.holds.all():
+        detail = {"hold": hold.pk, "rule": hold.rule_key, "owner": hold.owner}
+        items.append(_item(hold.opened_at, "hold_opened", "system", "", hold.reason_text, detail))
+    for entry in order.timeline.all():
+        items.append(
+            _item(entry.at, entry.act, entry.actor, entry.source, entry.reason, entry.detail)
+        )
+    if order.dispatched_at is not None:
+        items.append(_item(order.dispatched_at, "dispatched", "system"))
+    return sorted(items, key=lambda item: item.at)
+
+
+def _item(
+    at: datetime,
+    act: str,
+    actor: str,
+    source: str = "",
+    reason: str = "",
+    detail: dict[str, Any] | None = None,
+) -> TimelineItem:
+    title = str(TITLES.get(act, act))
+    return TimelineItem(at, act, actor, title, source, reason, detail or {})
+
+
+def _screened(decision: ScreeningDecision) -> TimelineItem:
+    outcome = decision.outcome
+    rules = [match["name"] for match in outcome["matches"]]
+    return _item(
+        decision.at,
+        "screened",
+        "system",
+        reason=gettext("Rule set %(version)s") % {"version": decision.ruleset_version},
+        detail={"cause": decision.cause, "rules": rules, "decision": decision.pk},
+    )
