@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 
 from django.db.models import Prefetch
@@ -31,6 +33,11 @@ def rule_as_json(rule: Rule) -> dict[str, object]:
         "valid_from": rule.valid_from.isoformat() if rule.valid_from else None,
         "valid_until": rule.valid_until.isoformat() if rule.valid_until else None,
     }
+
+
+def digest_of(raw: Mapping[str, object]) -> str:
+    """What tells whether a rule is still the one that was shown."""
+    return hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def ruleset_as_json(ruleset: RuleSet) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Every act on rules and lists; the only place where either changes."""
 
+from rules.lifecycle.common import known_lists
 from rules.lifecycle.lists import (
     NewEntry,
     add_list_entries,
@@ -25,6 +26,7 @@ __all__ = [
     "delete_rule",
     "discard_draft",
     "import_document",
+    "known_lists",
     "open_draft",
     "publish",
     "remove_list_entries",

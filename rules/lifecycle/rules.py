@@ -12,7 +12,7 @@ from rules.facts import catalogue
 from rules.lifecycle.common import author_id_of, begin, known_lists, locked_draft, record
 from rules.models import Rule, RuleSet
 from rules.parsing import parse_rule
-from rules.storage import rule_as_json, write_rules
+from rules.storage import digest_of, rule_as_json, write_rules
 
 
 @transaction.atomic
@@ -22,12 +22,14 @@ def save_rule(
     actor: str,
     *,
     replaces: str = "",
+    expected: str = "",
     note: str = "",
 ) -> Rule:
     """Add a rule in document form to the draft, in place of the rule of key `replaces`.
 
-    Raises DocumentInvalid with paths that start at the rule, NotPossible when the version is
-    published or the rule to replace is gone.
+    `expected` is the digest of the rule as it was when it was shown. Raises DocumentInvalid
+    with paths that start at the rule; NotPossible when the version is published, or the rule
+    to replace is gone or another than expected.
     """
     begin(actor)
     draft = locked_draft(ruleset)
@@ -41,6 +43,8 @@ def save_rule(
         if former is None:
             raise NotPossible(_("The rule “%(key)s” no longer exists.") % {"key": replaces})
         before = rule_as_json(former)
+        if expected and digest_of(before) != expected:
+            raise NotPossible(_("Somebody else changed this rule meanwhile; open it again."))
         former.delete()
     (stored,) = write_rules(draft, [rule], author_id=author_id_of(actor), known={}, note=note)
     record("ruleset.rule_saved", draft, field=f"rules.{rule.key}", old=before, new=rule.as_json())

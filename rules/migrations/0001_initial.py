@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'list entry',
                 'verbose_name_plural': 'list entries',
-                'ordering': ['list', 'value'],
+                'ordering': ['value'],
             },
         ),
         migrations.CreateModel(
@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'rule',
                 'verbose_name_plural': 'rules',
-                'ordering': ['ruleset', 'priority', 'key'],
+                'ordering': ['priority', 'key'],
             },
         ),
         migrations.CreateModel(
@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'condition',
                 'verbose_name_plural': 'conditions',
-                'ordering': ['rule', 'group', 'position'],
+                'ordering': ['group', 'position'],
             },
         ),
         migrations.CreateModel(
@@ -103,7 +103,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'action',
                 'verbose_name_plural': 'actions',
-                'ordering': ['rule', 'position'],
+                'ordering': ['position'],
             },
         ),
         migrations.CreateModel(

@@ -64,7 +64,7 @@ class ListEntry(models.Model):
     class Meta:
         verbose_name = _("list entry")
         verbose_name_plural = _("list entries")
-        ordering = ["list", "value"]
+        ordering = ["value"]
         constraints = [
             models.UniqueConstraint(fields=["list", "skeleton"], name="rules_entry_once"),
             models.CheckConstraint(

@@ -155,7 +155,7 @@ class Rule(models.Model):
     class Meta:
         verbose_name = _("rule")
         verbose_name_plural = _("rules")
-        ordering = ["ruleset", "priority", "key"]
+        ordering = ["priority", "key"]
         constraints = [
             models.UniqueConstraint(fields=["ruleset", "key"], name="rules_rule_key_once"),
             models.CheckConstraint(
@@ -195,7 +195,7 @@ class ConditionRow(models.Model):
     class Meta:
         verbose_name = _("condition")
         verbose_name_plural = _("conditions")
-        ordering = ["rule", "group", "position"]
+        ordering = ["group", "position"]
         constraints = [
             models.UniqueConstraint(
                 fields=["rule", "group", "position"], name="rules_row_place_once"
@@ -223,7 +223,7 @@ class RuleAction(models.Model):
     class Meta:
         verbose_name = _("action")
         verbose_name_plural = _("actions")
-        ordering = ["rule", "position"]
+        ordering = ["position"]
         constraints = [
             models.UniqueConstraint(fields=["rule", "position"], name="rules_action_place_once"),
             models.CheckConstraint(

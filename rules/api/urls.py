@@ -1,0 +1,10 @@
+"""Addresses of the rules API, under /api/v1/."""
+
+from django.urls import path
+
+from rules.api import views
+
+urlpatterns = [
+    path("rules/evaluate/", views.EvaluateView.as_view(), name="rules-evaluate"),
+    path("rules/check/", views.CheckView.as_view(), name="rules-check"),
+]
