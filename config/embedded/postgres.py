@@ -1,11 +1,10 @@
 """The embedded PostgreSQL: made once, started on demand, outliving whoever started it."""
 
-import os
 import signal
 import subprocess
 from contextlib import suppress
 from pathlib import Path
-from shutil import disk_usage, rmtree
+from shutil import rmtree
 from urllib.parse import quote
 
 import psutil
@@ -14,6 +13,7 @@ from config.embedded import servers
 from config.embedded.accounts import Account, account_for
 from config.embedded.homes import POSTGRES_MAJOR, binaries_for, home_for, known_home
 from config.embedded.servers import EmbeddedServerError
+from config.embedded.tuning import configuration
 
 SERVICE = "postgres"
 PORT = 5432
@@ -184,7 +184,7 @@ def _launch(home: Path, programs: Path, account: Account, sockets: Path) -> None
     # Nobody serves this home any more, so what guards its socket guards nothing.
     (sockets / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
     (home / "conf.d").mkdir(mode=0o700, exist_ok=True)
-    (home / "conf.d" / "sluice.conf").write_text(_configuration(sockets))
+    (home / "conf.d" / "sluice.conf").write_text(configuration(sockets, PORT))
     account.own(home)
 
     def started() -> bool:
@@ -220,41 +220,3 @@ def _end_of(log: Path) -> str:
         return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
     except OSError as error:
         return f"(no log: {error.strerror})"
-
-
-def _configuration(sockets: Path) -> str:
-    """Settings for one small machine; ALTER SYSTEM still overrides them."""
-    memory_mb = min(512, max(32, _memory_bytes() // 1024**2 // 8))
-    settings = {
-        "listen_addresses": "''",
-        "port": str(PORT),
-        "unix_socket_directories": f"'{sockets}'",
-        "unix_socket_permissions": "0700",
-        "max_connections": "200",
-        "max_locks_per_transaction": "256",
-        "shared_buffers": f"{memory_mb}MB",
-        "wal_compression": "on",
-        "max_wal_size": "4GB",
-        "checkpoint_timeout": "15min",
-        # Never off: an order that was answered with "taken" must survive a power cut.
-        "synchronous_commit": "on",
-        "random_page_cost": "1.1",
-        "jit": "off",
-        "autovacuum_naptime": "15s",
-        "timezone": "'UTC'",
-        "log_timezone": "'UTC'",
-        "log_line_prefix": "'%m [%p] %a '",
-    }
-    # Containers often have a /dev/shm too small for parallel queries.
-    with suppress(OSError):
-        if disk_usage("/dev/shm").total < 256 * 1024**2:
-            settings["dynamic_shared_memory_type"] = "mmap"
-    lines = [f"{name} = {value}" for name, value in settings.items()]
-    return "\n".join(["# Written anew at every start.", *lines]) + "\n"
-
-
-def _memory_bytes() -> int:
-    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    with suppress(OSError, ValueError):
-        sizes.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return min(sizes)
