@@ -106,6 +106,8 @@ def mask_name(name: str) -> str:
 
 def _visible(text: str) -> str:
     """Full-width and foreign digits as ASCII, dashes as one, without invisible characters."""
+    if text.isascii():
+        return text.strip()
     folded = _DASHES.sub("-", unicodedata.normalize("NFKC", text))
     shown = (c for c in folded if unicodedata.category(c) not in ("Cf", "Mn", "Me"))
     return "".join(_ascii_digit(c) for c in shown).strip()

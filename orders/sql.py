@@ -7,23 +7,31 @@ import psycopg
 from django.db import connection
 from django.db.transaction import TransactionManagementError
 
+_KEPT = "_sluice_cursor"
 
-def _connection() -> "psycopg.Connection[Any]":
+
+def _cursor() -> "psycopg.Cursor[Any]":
+    """The one cursor kept for this connection: making one costs as much as a small statement."""
     if not connection.in_atomic_block:
         raise TransactionManagementError("set-based statements belong in a transaction")
-    return connection.connection  # type: ignore[no-any-return]
+    raw = connection.connection
+    cursor: psycopg.Cursor[Any] | None = getattr(raw, _KEPT, None)
+    if cursor is None:
+        cursor = psycopg.Cursor(raw)
+        setattr(raw, _KEPT, cursor)
+    return cursor
 
 
 def fetch(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    """All rows of a statement whose parameters are bound by the server ($1 style, prepared)."""
-    with psycopg.Cursor(_connection()) as cursor:
-        cursor.execute(statement, parameters, prepare=True)  # type: ignore[call-overload]
-        return cursor.fetchall() if cursor.description else []
+    """All rows of a statement; its parameters are bound by the server, its plan is kept."""
+    cursor = _cursor()
+    cursor.execute(statement, parameters, prepare=True)  # type: ignore[call-overload]
+    return cursor.fetchall() if cursor.description else []
 
 
 def copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Append the rows by COPY, the fastest way in; triggers and constraints see them all."""
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
-    with psycopg.Cursor(_connection()) as cursor, cursor.copy(statement) as stream:
+    with _cursor().copy(statement) as stream:
         for row in rows:
             stream.write_row(row)

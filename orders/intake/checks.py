@@ -20,7 +20,11 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class SkuRef:
-    """What intake needs of a SKU; `settlement` maps a channel's id to its settlement price."""
+    """What intake needs of a SKU.
+
+    `settlement` maps a channel's id to its settlement price, `free` a warehouse's id to the units
+    that were free when it was read, without a lock.
+    """
 
     id: int
     code: str
@@ -31,6 +35,7 @@ class SkuRef:
     presale_ship_date: date | None
     is_active: bool
     settlement: Mapping[int, Decimal]
+    free: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 
@@ -24,15 +25,21 @@ SELECT s.code, s.id, s.category, s.temperature, s.is_fragile, s.high_price_thres
     s.presale_ship_date, s.is_active,
     (SELECT array_agg(p.channel_id ORDER BY p.id)
         FROM orders_settlementprice p WHERE p.sku_id = s.id),
-    (SELECT array_agg(p.price ORDER BY p.id) FROM orders_settlementprice p WHERE p.sku_id = s.id)
+    (SELECT array_agg(p.price ORDER BY p.id) FROM orders_settlementprice p WHERE p.sku_id = s.id),
+    (SELECT array_agg(t.warehouse_id ORDER BY t.id) FROM orders_stock t WHERE t.sku_id = s.id),
+    (SELECT array_agg(t.on_hand - t.reserved ORDER BY t.id)
+        FROM orders_stock t WHERE t.sku_id = s.id)
 FROM orders_sku s WHERE s.code = ANY(%s::text[])
 """
 
-_KNOWN_ORDERS = """
-SELECT o.number, o.source, o.idempotency_key, o.body_hash, o.id
+_BEGIN = """
+SELECT 0, nextval(pg_get_serial_sequence('orders_order', 'id')), '', '', '', ''
+FROM generate_series(1, %s::int)
+UNION ALL
+SELECT 1, o.id, o.number, o.source, o.idempotency_key, o.body_hash
 FROM orders_order o WHERE o.number = ANY(%s::text[])
-UNION
-SELECT o.number, o.source, o.idempotency_key, o.body_hash, o.id
+UNION ALL
+SELECT 1, o.id, o.number, o.source, o.idempotency_key, o.body_hash
 FROM orders_order o WHERE o.source = %s AND o.idempotency_key = ANY(%s::text[])
     AND o.idempotency_key <> ''
 """
@@ -58,10 +65,10 @@ LEFT JOIN LATERAL (
 ) c ON true
 """
 
-_CUSTOMERS = """
-SELECT id, external_id, registered_at, crm_grade, is_employee, sign_for_rate,
-    name <> '' AND phone <> '' AND registered_at IS NOT NULL
-FROM orders_customer WHERE external_id = ANY(%s::text[])
+CUSTOMER_COLUMNS = """c.id, c.external_id, c.registered_at, c.crm_grade, c.is_employee,
+    c.sign_for_rate, c.name <> '' AND c.phone <> '' AND c.registered_at IS NOT NULL"""
+_CUSTOMERS = f"""
+SELECT {CUSTOMER_COLUMNS} FROM orders_customer c WHERE c.external_id = ANY(%s::text[])
 """
 
 
@@ -114,29 +121,40 @@ def read_skus(codes: Iterable[str]) -> dict[str, SkuRef]:
             presale_ship_date=row[6],
             is_active=row[7],
             settlement=dict(zip(row[8] or (), row[9] or (), strict=True)),
+            free=dict(zip(row[10] or (), row[11] or (), strict=True)),
         )
         for row in fetch(_SKUS, sorted(set(codes)))
     }
 
 
-def read_known_orders(
-    numbers: Iterable[str], source: str, keys: Iterable[str]
-) -> tuple[dict[str, KnownOrder], dict[str, KnownOrder]]:
-    """Orders stored before, by number and by this source's idempotency key."""
-    rows = [KnownOrder(*row) for row in fetch(_KNOWN_ORDERS, list(numbers), source, list(keys))]
+def begin_batch(
+    numbers: Sequence[str], source: str, keys: Sequence[str]
+) -> tuple[list[int], dict[str, KnownOrder], dict[str, KnownOrder]]:
+    """Fresh order ids, one a number, and the orders stored before.
+
+    Those are given by number, and by the idempotency key that this source used.
+    """
+    rows = fetch(_BEGIN, len(numbers), list(numbers), source, list(keys))
+    known = [KnownOrder(*row[2:], row[1]) for row in rows if row[0]]
     by_key = {
         order.idempotency_key: order
-        for order in rows
+        for order in known
         if order.source == source and order.idempotency_key
     }
-    return {order.number: order for order in rows}, by_key
+    ids = [row[1] for row in rows if not row[0]]
+    return ids, {order.number: order for order in known}, by_key
 
 
 def read_customers(external_ids: Iterable[str]) -> dict[str, KnownCustomer]:
     """Customers by external id; those not seen before are absent."""
+    return known_customers(fetch(_CUSTOMERS, sorted(set(external_ids))))
+
+
+def known_customers(rows: Iterable[tuple[Any, ...]]) -> dict[str, KnownCustomer]:
+    """Customers by external id, from rows of CUSTOMER_COLUMNS."""
     return {
         row[1]: KnownCustomer(row[0], Buyer(row[1], row[2], row[3], row[4], row[5]), row[6])
-        for row in fetch(_CUSTOMERS, sorted(set(external_ids)))
+        for row in rows
     }
 
 

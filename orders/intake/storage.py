@@ -10,13 +10,18 @@ import orjson
 from orders.intake.checks import CheckedOrder
 from orders.intake.facts import FactLine
 from orders.intake.holding import HoldDraft
-from orders.intake.reading import KnownCustomer, read_customers
+from orders.intake.reading import (
+    CUSTOMER_COLUMNS,
+    KnownCustomer,
+    known_customers,
+    read_customers,
+)
 from orders.models import ScreeningDecision
 from orders.screening import Screened
 from orders.sql import copy, fetch
 from orders.status import HoldState
 
-_UPSERT_CUSTOMERS = """
+_UPSERT_CUSTOMERS = f"""
 INSERT INTO orders_customer AS c (public_id, external_id, name, phone, phone_hash, registered_at,
     crm_grade, is_employee, version)
 SELECT gen_random_uuid(), d.external_id, d.name, d.phone, d.phone_hash, d.registered_at,
@@ -30,6 +35,7 @@ ON CONFLICT (external_id) DO UPDATE SET
     phone_hash = CASE WHEN c.phone_hash = '' THEN excluded.phone_hash ELSE c.phone_hash END,
     registered_at = coalesce(c.registered_at, excluded.registered_at),
     crm_grade = CASE WHEN excluded.crm_grade = '' THEN c.crm_grade ELSE excluded.crm_grade END
+RETURNING {CUSTOMER_COLUMNS}
 """
 
 _ORDER_COLUMNS = (
@@ -77,8 +83,12 @@ class NewOrder:
 
 
 def as_json(value: Any) -> str:
-    """JSON text; decimals and dates as text."""
-    return orjson.dumps(value, default=str).decode()
+    """JSON text; decimals and dates as text, sets as sorted lists."""
+    return orjson.dumps(value, default=_plain).decode()
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, frozenset) else str(value)
 
 
 def store_customers(orders: Sequence[CheckedOrder]) -> dict[str, KnownCustomer]:
@@ -103,8 +113,8 @@ def store_customers(orders: Sequence[CheckedOrder]) -> dict[str, KnownCustomer]:
         if on_record is None or _fills(on_record, row):
             wanted[customer.external_id] = row
     if wanted:
-        fetch(_UPSERT_CUSTOMERS, *map(list, zip(*wanted.values(), strict=True)))
-        known |= read_customers(wanted)
+        columns = map(list, zip(*wanted.values(), strict=True))
+        known |= known_customers(fetch(_UPSERT_CUSTOMERS, *columns))
     return known
 
 
@@ -167,7 +177,7 @@ def _decision_row(new: NewOrder) -> tuple[Any, ...]:
     return (
         *(new.id, new.received_at, ScreeningDecision.Cause.INTAKE.value),
         *(screened.ruleset_version, as_json(dict(screened.list_versions))),
-        *(as_json(screened.facts_json), as_json(screened.decision.as_json()), screened.took_us),
+        *(as_json(screened.facts), as_json(screened.decision.as_json()), screened.took_us),
     )
 
 

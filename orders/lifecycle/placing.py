@@ -24,10 +24,9 @@ from orders.intake.document import OrderDocument, read_document
 from orders.intake.facts import Buyer, FactLine, OrderView, order_facts
 from orders.intake.holding import draft_holds
 from orders.intake.storage import NewOrder, store_customers, store_orders
-from orders.lifecycle.stock import StockRequest, choose_warehouse, read_available, reserve_stock
+from orders.lifecycle.stock import StockRequest, choose_warehouse, reserve_stock
 from orders.models import Hold, Order
 from orders.screening import Screened, screen
-from orders.sql import fetch
 from orders.status import OrderState
 
 ATTEMPTS = 5
@@ -206,7 +205,7 @@ class _Batch:
         return self.answers
 
     def _without_known(self) -> list[_Candidate]:
-        by_number, by_key = reading.read_known_orders(
+        self.ids, by_number, by_key = reading.begin_batch(
             [candidate.document.number for candidate in self.candidates],
             self.actor.source,
             [candidate.key for candidate in self.candidates if candidate.key],
@@ -240,15 +239,10 @@ class _Batch:
         customers = store_customers(orders)
         screened = self._screen(orders, customers)
         warehouses = self._reserve(orders, screened)
-        ids = fetch(
-            "SELECT nextval(pg_get_serial_sequence('orders_order', 'id'))"
-            " FROM generate_series(1, %s::int)",
-            len(orders),
-        )
         news = [
             self._new_order(*item)
             for item in zip(
-                (row[0] for row in ids),
+                self.ids[: len(orders)],
                 checked,
                 (customers[order.document.customer.external_id].id for order in orders),
                 screened,
@@ -274,7 +268,11 @@ class _Batch:
         if len(orders) > 1:
             amounts = [order.document.grand_total for order in orders]
             reading.add_batch_history(histories, keys, amounts)
-        self.free = read_available(sorted({sku.id for order in orders for sku in order.skus}))
+        free = {
+            (sku.id, warehouse): units
+            for sku in self.references.skus.values()
+            for warehouse, units in sku.free.items()
+        }
         every = list(self.references.warehouses.values())
         screened = []
         for order, history in zip(orders, histories, strict=True):
@@ -283,7 +281,7 @@ class _Batch:
             facts = order_facts(
                 view_of(order, buyer),
                 history,
-                shortage=choose_warehouse(self.free, needs_of(order), every) is None,
+                shortage=choose_warehouse(free, needs_of(order), every) is None,
                 zone=self.zone,
                 today=self.today,
             )

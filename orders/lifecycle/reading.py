@@ -87,6 +87,7 @@ def _fact_line(line: OrderLine) -> FactLine:
             presale_ship_date=sku.presale_ship_date,
             is_active=sku.is_active,
             settlement={},
+            free={},
         ),
         line.quantity,
         line.unit_price,

@@ -17,9 +17,16 @@ SELECT id, sku_id, warehouse_id, on_hand - reserved FROM orders_stock
 WHERE sku_id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
 """
 _RESERVE = """
-UPDATE orders_stock s SET reserved = s.reserved + d.units
-FROM unnest(%s::bigint[], %s::int[]) AS d(id, units)
-WHERE s.id = d.id AND s.on_hand - s.reserved >= d.units RETURNING s.id
+WITH moved AS (
+    UPDATE orders_stock s SET reserved = s.reserved + d.units
+    FROM unnest(%s::bigint[], %s::int[]) AS d(id, units)
+    WHERE s.id = d.id AND s.on_hand - s.reserved >= d.units RETURNING s.id),
+entered AS (
+    INSERT INTO orders_stockentry (stock_id, move, on_hand_delta, reserved_delta, order_number,
+        actor, at)
+    SELECT d.stock_id, 'reserve', 0, d.units, d.order_number, %s, now()
+    FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS d(stock_id, units, order_number))
+SELECT id FROM moved
 """
 _LOCK_PAIRS = """
 SELECT s.id, s.sku_id FROM orders_stock s
@@ -75,7 +82,7 @@ def reserve_stock(requests: Sequence[StockRequest], actor: str) -> list[int | No
     row_ids = {(sku, warehouse): row for row, sku, warehouse, _units in rows}
     taken: dict[int, int] = {}
     chosen: list[int | None] = []
-    ledger = []
+    ledger: list[tuple[int, int, str]] = []
     for request in requests:
         warehouse = choose_warehouse(free, request.needs, request.warehouses)
         chosen.append(warehouse)
@@ -85,12 +92,11 @@ def reserve_stock(requests: Sequence[StockRequest], actor: str) -> list[int | No
             free[sku, warehouse] -= units
             row = row_ids[sku, warehouse]
             taken[row] = taken.get(row, 0) + units
-            ledger.append((row, StockMove.RESERVE.value, 0, units, request.order_number, actor))
+            ledger.append((row, units, request.order_number))
     if taken:
-        reserved = fetch(_RESERVE, list(taken), list(taken.values()))
-        if len(reserved) != len(taken):
+        entries = map(list, zip(*ledger, strict=True))
+        if len(fetch(_RESERVE, list(taken), list(taken.values()), actor, *entries)) != len(taken):
             raise OutOfStock
-        copy("orders_stockentry", _LEDGER, ledger)
     return chosen
 
 
