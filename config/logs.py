@@ -33,7 +33,7 @@ def _mask_event(logger: Any, method: str, event: dict[str, Any]) -> dict[str, An
     return {key: item if key.startswith("_") else mask(item, key) for key, item in event.items()}
 
 
-SHARED = [
+SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

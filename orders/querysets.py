@@ -9,10 +9,15 @@ from django.db.models import Q
 from orders.status import FollowUp, HoldState, OrderState
 
 if TYPE_CHECKING:
-    from orders.models import Customer
+    from orders.models import Customer, Hold, Order
+
+    _Orders = models.QuerySet[Order]
+    _Holds = models.QuerySet[Hold]
+else:
+    _Orders = _Holds = models.QuerySet
 
 
-class OrderQuerySet(models.QuerySet["Order"]):
+class OrderQuerySet(_Orders):
     def awaiting_dispatch(self, now: datetime) -> "OrderQuerySet":
         """Ready orders whose earliest dispatch time has come and that travel by themselves.
 
@@ -28,7 +33,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
         return self.filter(customer=customer)
 
 
-class HoldQuerySet(models.QuerySet["Hold"]):
+class HoldQuerySet(_Holds):
     def open(self) -> "HoldQuerySet":
         return self.filter(state=HoldState.OPEN)
 

@@ -25,7 +25,7 @@ def _cursor() -> "psycopg.Cursor[Any]":
 def fetch(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """All rows of a statement; its parameters are bound by the server, its plan is kept."""
     cursor = _cursor()
-    cursor.execute(statement, parameters, prepare=True)  # type: ignore[call-overload]
+    cursor.execute(statement, parameters, prepare=True)
     return cursor.fetchall() if cursor.description else []
 
 

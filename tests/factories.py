@@ -72,6 +72,11 @@ def settle(channel: str, sku: str, price: str) -> SettlementPrice:
     )
 
 
+def line_document(sku: str, quantity: int, unit_price: str) -> dict[str, Any]:
+    """One line of an order document."""
+    return {"sku": sku, "quantity": quantity, "unit_price": unit_price, "is_gift": False}
+
+
 def order_document(number: str = "", **changes: Any) -> dict[str, Any]:
     """An ordinary order document whose amounts add up; `changes` replace top-level fields.
 
@@ -80,13 +85,10 @@ def order_document(number: str = "", **changes: Any) -> dict[str, Any]:
     """
     now = timezone.now()
     lines = [
-        {"sku": sku, "quantity": quantity, "unit_price": price, "is_gift": False}
-        if not isinstance(item, dict)
-        else item
+        item if isinstance(item, dict) else line_document(*item)
         for item in changes.pop("lines", [("TEA-1", 1, "99.00")])
-        for sku, quantity, price in [item if not isinstance(item, dict) else ("", 0, "0")]
     ]
-    goods = sum(Decimal(line["unit_price"]) * line["quantity"] for line in lines)
+    goods = sum((Decimal(line["unit_price"]) * line["quantity"] for line in lines), Decimal(0))
     discount = sum(Decimal(coupon["discount"]) for coupon in changes.get("coupons", []))
     shipping = Decimal(changes.get("shipping_total", "0.00"))
     document: dict[str, Any] = {

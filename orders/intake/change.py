@@ -8,7 +8,19 @@ from pydantic import Field, ValidationError
 from orders.divisions import Place, UnknownPlace, normalise_place
 from orders.errors import FieldError, InvalidOrder
 from orders.intake.checks import ContactPhone, check_phone
-from orders.intake.document import Document, Instant, field_error, text
+from orders.intake.document import (
+    Document,
+    Filled40,
+    Filled120,
+    Filled255,
+    Instant,
+    Text40,
+    Text60,
+    Text120,
+    Text128,
+    Text2000,
+    field_error,
+)
 
 
 class HasPlace(Protocol):
@@ -20,23 +32,23 @@ class HasPlace(Protocol):
 class AddressChange(Document):
     """Any part of the address or the recipient; parts left out stay as they are."""
 
-    name: text(120, 1) = ""
-    phone: text(40) = ""
-    phone_hash: text(128) = ""
-    province: text(40, 1) = ""
-    city: text(60) = ""
-    district: text(60) = ""
-    street: text(255, 1) = ""
+    name: Filled120 = ""
+    phone: Text40 = ""
+    phone_hash: Text128 = ""
+    province: Filled40 = ""
+    city: Text60 = ""
+    district: Text60 = ""
+    street: Filled255 = ""
 
 
 class ChangeDocument(Document):
     """The key fields that may be changed; a field left out stays as it is."""
 
     ship_to: AddressChange | None = None
-    invoice_title: text(120) = ""
-    delivery_slot: text(60) = ""
-    buyer_remark: text(2000) = ""
-    seller_remark: text(2000) = ""
+    invoice_title: Text120 = ""
+    delivery_slot: Text60 = ""
+    buyer_remark: Text2000 = ""
+    seller_remark: Text2000 = ""
     urgent: bool = False
     paid_at: Instant | None = Field(default=None)
 

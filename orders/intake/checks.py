@@ -235,8 +235,8 @@ def _check_deliveries(document: OrderDocument, now: datetime, found: list[FieldE
     elif any(named):
         planned: dict[str, int] = {}
         for delivery in document.deliveries:
-            for line in delivery.lines:
-                planned[line.sku] = planned.get(line.sku, 0) + line.quantity
+            for share in delivery.lines:
+                planned[share.sku] = planned.get(share.sku, 0) + share.quantity
         if planned != ordered:
             _add(
                 found,

@@ -75,10 +75,18 @@ AMOUNT_SCHEMA = {
 CODE_PATTERN = {"pattern": r"^[A-Za-z0-9][A-Za-z0-9._:#-]*$"}
 
 
-def text(limit: int, least: int = 0) -> Any:
-    return Annotated[str, AfterValidator(clean), Field(max_length=limit, min_length=least)]
-
-
+Cleaned = AfterValidator(clean)
+Text16 = Annotated[str, Cleaned, Field(max_length=16)]
+Text40 = Annotated[str, Cleaned, Field(max_length=40)]
+Text60 = Annotated[str, Cleaned, Field(max_length=60)]
+Text64 = Annotated[str, Cleaned, Field(max_length=64)]
+Text120 = Annotated[str, Cleaned, Field(max_length=120)]
+Text128 = Annotated[str, Cleaned, Field(max_length=128)]
+Text2000 = Annotated[str, Cleaned, Field(max_length=2000)]
+Filled40 = Annotated[str, Cleaned, Field(min_length=1, max_length=40)]
+Filled64 = Annotated[str, Cleaned, Field(min_length=1, max_length=64)]
+Filled120 = Annotated[str, Cleaned, Field(min_length=1, max_length=120)]
+Filled255 = Annotated[str, Cleaned, Field(min_length=1, max_length=255)]
 Code = Annotated[
     str,
     Field(min_length=1, max_length=64, json_schema_extra=CODE_PATTERN),
@@ -99,21 +107,21 @@ class CustomerDocument(Document):
     """`phone` may be masked by the platform (138****0000); `phone_hash` is then its hash."""
 
     external_id: Code
-    name: text(120) = ""
-    phone: text(40) = ""
-    phone_hash: text(128) = ""
+    name: Text120 = ""
+    phone: Text40 = ""
+    phone_hash: Text128 = ""
     registered_at: Instant | None = None
-    crm_grade: text(16) = ""
+    crm_grade: Text16 = ""
 
 
 class AddressDocument(Document):
-    name: text(120, 1)
-    phone: text(40) = ""
-    phone_hash: text(128) = ""
-    province: text(40, 1)
-    city: text(60) = ""
-    district: text(60) = ""
-    street: text(255, 1)
+    name: Filled120
+    phone: Text40 = ""
+    phone_hash: Text128 = ""
+    province: Filled40
+    city: Text60 = ""
+    district: Text60 = ""
+    street: Filled255
 
 
 class LineDocument(Document):
@@ -124,8 +132,8 @@ class LineDocument(Document):
 
 
 class CouponDocument(Document):
-    code: text(64, 1)
-    type: text(64, 1)
+    code: Filled64
+    type: Filled64
     discount: Money
 
 
@@ -151,7 +159,7 @@ class OrderDocument(Document):
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     urgent: bool = False
     presale: bool = False
-    livestream_room: text(64) | None = None
+    livestream_room: Text64 | None = None
     parent: Code | None = None
     gift_for: Code | None = None
     customer: CustomerDocument
@@ -162,10 +170,10 @@ class OrderDocument(Document):
     discount_total: Money
     shipping_total: Money
     grand_total: Money
-    buyer_remark: text(2000) = ""
-    seller_remark: text(2000) = ""
-    invoice_title: text(120) = ""
-    delivery_slot: text(60) | None = None
+    buyer_remark: Text2000 = ""
+    seller_remark: Text2000 = ""
+    invoice_title: Text120 = ""
+    delivery_slot: Text60 | None = None
     deliveries: list[DeliveryDocument] = Field(default=[], max_length=120)
 
 

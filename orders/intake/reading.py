@@ -135,7 +135,7 @@ def begin_batch(
     Those are given by number, and by the idempotency key that this source used.
     """
     rows = fetch(_BEGIN, len(numbers), list(numbers), source, list(keys))
-    known = [KnownOrder(*row[2:], row[1]) for row in rows if row[0]]
+    known = [KnownOrder(row[2], row[3], row[4], row[5], row[1]) for row in rows if row[0]]
     by_key = {
         order.idempotency_key: order
         for order in known

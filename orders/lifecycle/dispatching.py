@@ -1,7 +1,7 @@
 """Routing and dispatch: parcels are planned, the warehouse is told, each effect happens once."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from orders.lifecycle.reading import blocking_holds, locked_order, units_needed
 from orders.lifecycle.screening import open_hold
 from orders.lifecycle.stock import StockRequest, release_reservation, reserve_stock
 from orders.models import Hold, Order, OrderLine, ScreeningDecision, Shipment
+from orders.querysets import OrderQuerySet
 from orders.sql import copy, fetch
 from orders.status import HoldOwner, HoldReason, OrderState, Risk, ShipmentState
 
@@ -83,14 +84,14 @@ def dispatch_ready(limit: int = 200) -> int:
         return len(dispatch_locked(chosen, SYSTEM)) if chosen else 0
 
 
-def travelling_alone(orders: "Iterable[Order]") -> "Iterable[Order]":
+def travelling_alone(orders: OrderQuerySet) -> OrderQuerySet:
     """Without gifts whose main order has not gone, and without main orders waiting for a gift."""
     main = Order.objects.filter(number=OuterRef("gift_for_number"))
     waiting_gift = Order.objects.filter(
         gift_for_number=OuterRef("number"), state__in=[OrderState.RECEIVED, OrderState.ON_HOLD]
     )
     held_parent = Hold.objects.blocking().filter(order__number=OuterRef("parent_number"))
-    return orders.filter(  # type: ignore[attr-defined,no-any-return]
+    return orders.filter(
         Q(gift_for_number="") | Exists(main.filter(state__in=AT_WAREHOUSE)),
         ~Exists(waiting_gift),
         Q(parent_number="") | ~Exists(held_parent),
@@ -101,7 +102,7 @@ def try_dispatch(order: Order, actor: Actor) -> None:
     """Dispatch a locked ready order if nothing else makes it wait; else leave it ready."""
     now = timezone.now()
     waiting = travelling_alone(Order.objects.awaiting_dispatch(now).filter(pk=order.pk))
-    if waiting.exists():  # type: ignore[attr-defined]
+    if waiting.exists():
         dispatch_locked([order], actor)
         order.refresh_from_db()
 

@@ -72,12 +72,13 @@ def claim_hold(hold_id: int, *, user: User) -> Hold:
     hold = _locked_hold(hold_id)
     _require_open(hold)
     now = timezone.now()
-    if hold.claimed_by_id not in (None, user.pk) and hold.claimed_until > now:
+    holder, until = hold.claimed_by, hold.claimed_until
+    if holder is not None and holder != user and until is not None and until > now:
         raise AlreadyDone(
             _("%(who)s is working on it until %(when)s.")
             % {
-                "who": hold.claimed_by.get_username(),
-                "when": date_format(timezone.localtime(hold.claimed_until), "H:i:s"),
+                "who": holder.get_username(),
+                "when": date_format(timezone.localtime(until), "H:i:s"),
             }
         )
     hold.claimed_by = user
@@ -139,7 +140,9 @@ def go_on(order: Order, actor: Actor) -> None:
 
 
 def _require_second_person(hold: Hold, actor: Actor) -> None:
-    if settings.AUTHOR_MAY_RELEASE or hold.owner != HoldOwner.RULE or actor.user_id is None:
+    if settings.AUTHOR_MAY_RELEASE or actor.user_id is None:
+        return
+    if hold.owner != HoldOwner.RULE or hold.ruleset_version is None:
         return
     authored = Rule.objects.filter(
         ruleset__version=hold.ruleset_version, key=hold.rule_key, author_id=actor.user_id

@@ -12,7 +12,11 @@ from orders.lifecycle.timeline import note
 from orders.models import Courier, Order, Packaging, Warehouse
 from orders.status import BEFORE_DISPATCH
 
-TABLES = {"warehouse": Warehouse, "courier": Courier, "packaging": Packaging}
+TABLES: dict[str, type[Warehouse | Courier | Packaging]] = {
+    "warehouse": Warehouse,
+    "courier": Courier,
+    "packaging": Packaging,
+}
 SLOTS = (*TABLES, "lane", "print_priority")
 
 

@@ -15,8 +15,6 @@ from orders.models.customers import Customer
 from orders.querysets import OrderQuerySet
 from orders.status import BEFORE_DISPATCH, OrderState
 
-MONEY = {"max_digits": 12, "decimal_places": 2}
-
 
 class Order(ConcurrentTransitionMixin, models.Model):
     """One order of a platform, by its `number`; `version` counts its key-field changes.
@@ -58,10 +56,10 @@ class Order(ConcurrentTransitionMixin, models.Model):
     dispatched_at = models.DateTimeField(_("dispatched at"), null=True, blank=True)
 
     currency = models.CharField(_("currency"), max_length=3)
-    goods_total = models.DecimalField(_("goods total"), **MONEY)
-    discount_total = models.DecimalField(_("discount"), **MONEY)
-    shipping_total = models.DecimalField(_("shipping"), **MONEY)
-    grand_total = models.DecimalField(_("amount paid"), **MONEY)
+    goods_total = models.DecimalField(_("goods total"), max_digits=12, decimal_places=2)
+    discount_total = models.DecimalField(_("discount"), max_digits=12, decimal_places=2)
+    shipping_total = models.DecimalField(_("shipping"), max_digits=12, decimal_places=2)
+    grand_total = models.DecimalField(_("amount paid"), max_digits=12, decimal_places=2)
     coupons = models.JSONField(_("coupons"), default=list, blank=True)
 
     urgent = models.BooleanField(_("urgent"), default=False)
@@ -258,8 +256,10 @@ class OrderLine(models.Model):
         Sku, models.PROTECT, related_name="+", db_index=False, verbose_name=_("SKU")
     )
     quantity = models.PositiveIntegerField(_("quantity"))
-    unit_price = models.DecimalField(_("unit price"), **MONEY)
-    settlement_price = models.DecimalField(_("settlement price"), **MONEY, null=True, blank=True)
+    unit_price = models.DecimalField(_("unit price"), max_digits=12, decimal_places=2)
+    settlement_price = models.DecimalField(
+        _("settlement price"), max_digits=12, decimal_places=2, null=True, blank=True
+    )
     is_gift = models.BooleanField(_("gift"), default=False)
 
     class Meta:

@@ -49,6 +49,7 @@ def references():
             high_price_threshold=sku.high_price_threshold,
             presale_ship_date=sku.presale_ship_date,
             is_active=True,
+            free={},
             settlement={
                 key: goods.settlement_prices[channel, sku.code] for channel, key in channels.items()
             },
