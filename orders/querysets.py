@@ -9,15 +9,10 @@ from django.db.models import Q
 from orders.status import FollowUp, HoldState, OrderState
 
 if TYPE_CHECKING:
-    from orders.models import Customer, Hold, Order
-
-    _Orders = models.QuerySet[Order]
-    _Holds = models.QuerySet[Hold]
-else:
-    _Orders = _Holds = models.QuerySet
+    from orders.models import Customer, Hold, Order  # noqa: F401
 
 
-class OrderQuerySet(_Orders):
+class OrderQuerySet(models.QuerySet["Order"]):
     def awaiting_dispatch(self, now: datetime) -> "OrderQuerySet":
         """Ready orders whose earliest dispatch time has come and that travel by themselves.
 
@@ -33,7 +28,7 @@ class OrderQuerySet(_Orders):
         return self.filter(customer=customer)
 
 
-class HoldQuerySet(_Holds):
+class HoldQuerySet(models.QuerySet["Hold"]):
     def open(self) -> "HoldQuerySet":
         return self.filter(state=HoldState.OPEN)
 
