@@ -215,6 +215,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["config.json_api.JsonParser"],
     "DEFAULT_RENDERER_CLASSES": ["config.json_api.JsonRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.json_api.JsonNegotiation",
+    "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_THROTTLE_CLASSES": ["config.throttling.KeyThrottle"],
@@ -234,7 +235,18 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {},
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.openapi.add_problems",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "OrderState": "orders.status.OrderState",
+        "HoldState": "orders.status.HoldState",
+        "HoldOwner": "orders.status.HoldOwner",
+        "ShipmentState": "orders.status.ShipmentState",
+        "Risk": "orders.status.Risk",
+        "FollowUp": "orders.status.FollowUp",
+    },
 }
 
 UNFOLD = admin_menu.UNFOLD

@@ -31,7 +31,7 @@ class ScopedView(APIView):
 
     scopes: ClassVar[dict[str, str]] = {}
 
-    def get_permissions(self) -> list[BasePermission]:  # type: ignore[override]
+    def get_permissions(self) -> list[BasePermission]:
         method = "GET" if self.request.method == "HEAD" else self.request.method or ""
         if scope := self.scopes.get(method):
             return [_permission_for(scope)()]

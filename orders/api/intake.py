@@ -10,10 +10,10 @@ from rest_framework.response import Response
 
 from orders.api.base import ScopedView, actor_of, entity_tag, idempotency_key
 from orders.api.shapes import BulkAnswer, BulkDocument, PlacedAnswer
-from orders.api.texts import hold_message
 from orders.errors import DifferentBody, FieldError, InvalidOrder
 from orders.intake.document import OrderDocument
 from orders.lifecycle.placing import Outcome, Placed, place_order, place_orders
+from orders.status import HoldReason
 
 STATUS = {
     Outcome.CREATED: 201,
@@ -50,8 +50,12 @@ def placed_answer(placed: Placed) -> dict[str, Any]:
         "state": placed.state,
         "version": placed.version,
         "decision": placed.decision,
-        "holds": [hold | {"message": hold_message(hold["reason"])} for hold in placed.holds],
+        "holds": [hold | {"message": _message(hold["reason"])} for hold in placed.holds],
     }
+
+
+def _message(reason: str) -> str:
+    return str(HoldReason(reason).label) if reason in HoldReason.values else reason
 
 
 class BulkView(ScopedView):

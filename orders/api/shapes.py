@@ -98,8 +98,46 @@ class BulkResult(serializers.Serializer[Any]):
     holds = PlacedHold(many=True, required=False)
     code = serializers.CharField(required=False)
     title = serializers.CharField(required=False)
-    errors = FieldProblem(many=True, required=False)
+    errors = FieldProblem(many=True, required=False)  # type: ignore[assignment]
 
 
 class BulkAnswer(serializers.Serializer[Any]):
     results = BulkResult(many=True)
+
+
+class TimelineEntryShape(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    act = serializers.CharField()
+    actor = serializers.CharField(allow_blank=True)
+    source = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
+    title = serializers.CharField(help_text="What was done, in the language asked for.")
+    reason = serializers.CharField(allow_blank=True)
+    detail = serializers.JSONField(allow_null=True)
+
+
+class TimelineAnswer(serializers.Serializer[Any]):
+    """What happened to an order."""
+
+    number = serializers.CharField()
+    entries = TimelineEntryShape(many=True)
+
+
+class StoredDecision(serializers.Serializer[Any]):
+    """One run of the rules over the order, with everything needed to replay it."""
+
+    at = serializers.DateTimeField()
+    cause = serializers.CharField()
+    ruleset_version = serializers.IntegerField()
+    list_versions = serializers.DictField(child=serializers.IntegerField())
+    facts = serializers.DictField(child=serializers.JSONField(allow_null=True))
+    outcome = OrderDecision()
+    sentences = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Why each rule acted, in the language asked for; one for each of its matches.",
+    )
+    took_us = serializers.IntegerField(help_text="Microseconds.")
+
+
+class DecisionsAnswer(serializers.Serializer[Any]):
+    number = serializers.CharField()
+    decisions = StoredDecision(many=True)
