@@ -23,13 +23,14 @@ _SALT = "changefeed.cursor"
 # the window is found by its transactions, which are few among many.
 _OPEN_WINDOW = """
 WITH taken AS MATERIALIZED (SELECT pg_current_snapshot() AS until, %(since)s::pg_snapshot AS since)
-SELECT taken.until::text, min(change.seq + 0), max(change.seq + 0)
-FROM taken LEFT JOIN changefeed_change AS change
-  ON change.xid >= pg_snapshot_xmin(taken.since)
- AND change.xid < pg_snapshot_xmax(taken.until)
- AND NOT pg_visible_in_snapshot(change.xid, taken.since)
- AND pg_visible_in_snapshot(change.xid, taken.until)
-GROUP BY taken.until
+SELECT taken.until::text, bounds.first_seq, bounds.last_seq
+FROM taken CROSS JOIN LATERAL (
+    SELECT min(seq + 0) AS first_seq, max(seq + 0) AS last_seq
+    FROM changefeed_change
+    WHERE xid >= pg_snapshot_xmin(taken.since) AND xid < pg_snapshot_xmax(taken.until)
+      AND NOT pg_visible_in_snapshot(xid, taken.since)
+      AND pg_visible_in_snapshot(xid, taken.until)
+) AS bounds
 """
 
 _PAGE = """

@@ -1,7 +1,7 @@
 """Partitions ahead of need, and dropping old ones once nobody can still ask for them."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -97,7 +97,7 @@ def purge(retention_days: int) -> list[str]:
     return dropped
 
 
-def _is_needed(part: str, upper: int, keep_from: object) -> bool:
+def _is_needed(part: str, upper: int, keep_from: datetime) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_IS_NEEDED.format(part=part), {"upper": upper, "keep_from": keep_from})
         return bool(cursor.fetchone()[0])

@@ -16,7 +16,7 @@ from changefeed.keys import SCOPES, issue_key, revoke_key
 from changefeed.models import ApiKey
 
 
-class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
+class ApiKeyForm(forms.ModelForm):
     """Name, source and at least one scope."""
 
     scopes = forms.MultipleChoiceField(

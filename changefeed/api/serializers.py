@@ -7,7 +7,7 @@ DEFAULT_LIMIT = 100
 MOST_LIMIT = 1000
 
 
-class PullQuery(serializers.Serializer):  # type: ignore[type-arg]
+class PullQuery(serializers.Serializer):
     """What a consumer may ask for."""
 
     cursor = serializers.CharField(
@@ -21,7 +21,7 @@ class PullQuery(serializers.Serializer):  # type: ignore[type-arg]
     )
 
 
-class ChangeSubject(serializers.Serializer):  # type: ignore[type-arg]
+class ChangeSubject(serializers.Serializer):
     """What a change is about."""
 
     kind = serializers.CharField()
@@ -29,7 +29,7 @@ class ChangeSubject(serializers.Serializer):  # type: ignore[type-arg]
     version = serializers.IntegerField()
 
 
-class ChangeData(serializers.Serializer):  # type: ignore[type-arg]
+class ChangeData(serializers.Serializer):
     """The change itself."""
 
     seq = serializers.IntegerField()
@@ -38,20 +38,20 @@ class ChangeData(serializers.Serializer):  # type: ignore[type-arg]
     old = serializers.JSONField(allow_null=True)
     new = serializers.JSONField(allow_null=True)
     actor = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     schema_version = serializers.IntegerField()
 
 
-class ChangeMessage(serializers.Serializer):  # type: ignore[type-arg]
+class ChangeMessage(serializers.Serializer):
     """One change, in the same form in which it is pushed."""
 
     id = serializers.UUIDField()
     type = serializers.CharField()
     timestamp = serializers.DateTimeField()
-    data = ChangeData()
+    data = ChangeData()  # type: ignore[assignment]
 
 
-class ChangePage(serializers.Serializer):  # type: ignore[type-arg]
+class ChangePage(serializers.Serializer):
     """A page of changes; `next_cursor` acknowledges it when shown."""
 
     results = ChangeMessage(many=True)

@@ -1,5 +1,7 @@
 """The pull feed over HTTP."""
 
+from typing import cast
+
 import orjson
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
@@ -15,8 +17,8 @@ from changefeed.api.permissions import HasScope
 from changefeed.api.serializers import ChangePage, PullQuery
 from changefeed.dispatch.messages import document_of
 from changefeed.errors import BadCursor, CursorExpired
+from changefeed.models import ApiKey
 from changefeed.reading import read_page
-
 
 PROBLEM = "application/problem+json"
 
@@ -52,8 +54,9 @@ class ChangesView(APIView):
         query = PullQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         wanted = query.validated_data
+        key = cast(ApiKey, request.auth)
         try:
-            page = read_page(request.auth, wanted.get("cursor"), wanted["limit"])
+            page = read_page(key, wanted.get("cursor"), wanted["limit"])
         except BadCursor:
             raise ValidationError(
                 {"cursor": [_("This cursor was not issued to this key.")]}

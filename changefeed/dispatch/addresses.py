@@ -11,11 +11,18 @@ from yarl import URL
 
 from changefeed.errors import AddressRefused
 
-# Refused on top of what `is_global` refuses: prefixes that translate to any IPv4 address, and a
-# protocol range with a cloud's metadata service in it that older Pythons call global.
+# Refused on top of what `is_global` refuses: prefixes that translate to any IPv4 address, the
+# old site-local range, and a protocol range with a cloud's metadata service in it.
 _ALSO_INSIDE = [
     ip_network(text)
-    for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "192.0.0.0/24")
+    for text in (
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "2002::/16",
+        "2001::/32",
+        "fec0::/10",
+        "192.0.0.0/24",
+    )
 ]
 
 

@@ -16,7 +16,7 @@ _PLACE_LOCK = 0x51C1CE
 
 def connection_parameters() -> dict[str, Any]:
     """What psycopg needs to reach the same database as Django, tests included."""
-    parameters = dict(connection.get_connection_params())  # type: ignore[no-untyped-call]
+    parameters = dict(connection.get_connection_params())
     for name in ("cursor_factory", "context", "prepare_threshold"):
         parameters.pop(name, None)
     # Plans are cheap next to a batch, and a pooler in between may not keep prepared statements.

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from changefeed.dispatch import backoff, breaker, verdicts
+from changefeed.dispatch.backoff import Draw
 from changefeed.dispatch.breaker import FAILURES_TO_OPEN, FRESH_ATTEMPTS, EndpointView
 from changefeed.dispatch.claiming import ClaimedLane, claim
 from changefeed.dispatch.completing import (
@@ -21,6 +22,7 @@ from changefeed.dispatch.verdicts import Verdict
 from changefeed.models import AttemptOutcome, EndpointState
 
 MESSAGES_PER_LANE = 20
+draw: Draw = random.uniform
 _FLUSH_EVERY_SECONDS = 0.01
 _FLUSH_AT_MOST = 500
 _BUSY_RETRY_SECONDS = 0.05
@@ -75,9 +77,14 @@ class EndpointDrain:
     async def run(self) -> int:
         """Drain; the number of messages acknowledged."""
         endpoint, limits = self._endpoint, self._limits
-        async with Sender(
-            endpoint, allow_private=limits.allow_private, total_seconds=limits.request_seconds
-        ) as self._sender:
+        try:
+            sender = Sender(
+                endpoint, allow_private=limits.allow_private, total_seconds=limits.request_seconds
+            )
+        except ValueError as misconfigured:
+            await self._open_breaker(str(misconfigured))
+            return 0
+        async with sender as self._sender:
             if endpoint.state != EndpointState.ACTIVE and not await self._probe():
                 return self.delivered
             async with asyncio.TaskGroup() as group:
@@ -172,7 +179,7 @@ class EndpointDrain:
             if answer.outcome is not AttemptOutcome.DELIVERED:
                 await self._note_failure(answer, attempts)
                 return covered, verdicts.after_failure(
-                    answer.outcome, attempts, rejections, answer.retry_after, random.uniform
+                    answer.outcome, attempts, rejections, answer.retry_after, draw
                 )
             covered, attempts, rejections = message.seq, 0, 0
             self._failures = 0
@@ -211,15 +218,21 @@ class EndpointDrain:
         is_enough = self._is_probing or self._failures >= FAILURES_TO_OPEN
         if self._is_halted or not (is_enough or asked is not None):
             return
+        await self._open_breaker(answer.described(), asked)
+
+    async def _open_breaker(self, reason: str, asked: float | None = None) -> None:
+        """Stop sending to this endpoint for a while, or for the seconds that it asked for."""
         self.halt()
-        seconds = backoff.breaker_delay(self._endpoint.openings) if asked is None else asked
+        seconds = asked
+        if seconds is None:
+            seconds = backoff.breaker_delay(self._endpoint.openings, draw)
         async with self._pool.connection() as connection:
             await breaker.open_breaker(
                 connection,
                 self._endpoint.id,
                 seconds=seconds,
                 failures=self._failures,
-                reason=answer.described(),
+                reason=reason,
                 counted=asked is None,
             )
 

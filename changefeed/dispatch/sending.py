@@ -46,7 +46,7 @@ class Answer:
 class Sender:
     """A long-lived session to one endpoint; an async context manager.
 
-    Raises ValueError on entering when the endpoint's secrets or networks cannot be read.
+    Making one raises ValueError when the endpoint has no readable secret or an odd network.
     """
 
     def __init__(
@@ -54,6 +54,8 @@ class Sender:
     ) -> None:
         self._url = URL(endpoint.url)
         self._keys = [key_of(secret) for secret in endpoint.secrets]
+        if not self._keys:
+            raise ValueError("no signing secret")
         self._concurrency = endpoint.concurrency
         self._total_seconds = total_seconds
         self._policy = AddressPolicy(

@@ -7,7 +7,7 @@ from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy as _
 
 
-class TransactionIdField(models.Field):  # type: ignore[type-arg]
+class TransactionIdField(models.Field):
     """A PostgreSQL `xid8`: the writing transaction, comparable with snapshots, read as int."""
 
     def db_type(self, connection: Any) -> str:
