@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from rules.evaluation import CompiledRuleSet, compile_rules
 from rules.facts import catalogue
 from rules.models import RuleSet
 from rules.parsing import parse_document
+from rules.problems import DocumentInvalid
 
 RECHECK_SECONDS = 1.0
 _STAMPS = """
@@ -81,9 +83,10 @@ def forget() -> None:
 
 
 def list_name(key: str) -> str:
-    """The name of a list as last read with the rules, or its key. Never queries."""
-    held = _held
-    stamps = held.stamps if held is not None else ()
+    """The name of a list, or its key when there is none; at most as old as the rules."""
+    with suppress(DocumentInvalid):
+        current()
+    stamps = _held.stamps if _held is not None else ()
     return next((stamp[5] for stamp in stamps if stamp[0] == "list" and stamp[2] == key), key)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from django.utils import formats, timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext
+from django.utils.translation import gettext_lazy
 
 from rules import live
 from rules.decision import Match, MatchedRow
@@ -46,28 +47,26 @@ _PATTERNS: dict[str, StrOrPromise] = {
     "filled": gettext_lazy("%(fact)s is not empty"),
     "includes": gettext_lazy("%(fact)s: %(value)s"),
 }
+_AND = gettext_lazy("%(first)s and %(then)s")
+_OR = gettext_lazy("%(first)s, or %(then)s")
+_VALUES = gettext_lazy("%(first)s, %(then)s")
+_ACTIONS = gettext_lazy("%(first)s; %(then)s")
 _SELF_EVIDENT = frozenset({"is_true", "is_false", "is_missing", "empty", "includes"})
 
 
 def sentence_for_rule(rule: Rule) -> str:
     """The whole rule: if …, or …, then …."""
-    groups = [
-        pgettext("joins conditions", " and ").join(_condition(row) for row in group)
-        for group in rule.when
-    ]
-    conditions = pgettext("joins groups of conditions", ", or ").join(groups)
-    actions = pgettext("joins actions", ", ").join(action_phrase(action) for action in rule.then)
+    groups = [_chain(_AND, [_condition(row) for row in group]) for group in rule.when]
     sentence = _("If %(conditions)s, then %(actions)s.") % {
-        "conditions": conditions,
-        "actions": actions,
+        "conditions": _chain(_OR, groups),
+        "actions": _chain(_ACTIONS, [action_phrase(action) for action in rule.then]),
     }
     return " ".join(part for part in (sentence, _window(rule)) if part)
 
 
 def sentence_for_match(match: Match) -> str:
     """Why the rule matched, with the values it saw; personal values are masked."""
-    rows = [_matched_row(row) for row in match.matched]
-    conditions = capfirst(pgettext("joins conditions", " and ").join(rows))
+    conditions = capfirst(_chain(_AND, [_matched_row(row) for row in match.matched]))
     reason = next((action.reason for action in match.actions if action.reason), "")
     if reason:
         return _("%(conditions)s. Rule “%(rule)s”: %(reason)s") % {
@@ -181,14 +180,17 @@ def _number(fact: Fact, value: object) -> str:
 def _series(texts: Sequence[str]) -> str:
     if not texts:
         return _("nothing")
-    joined = pgettext("joins values", ", ").join(texts[:SHOWN_VALUES])
+    joined = _chain(_VALUES, texts[:SHOWN_VALUES])
     rest = len(texts) - SHOWN_VALUES
     if rest <= 0:
         return joined
-    return ngettext("%(values)s and %(rest)d more", "%(values)s and %(rest)d more", rest) % {
-        "values": joined,
-        "rest": rest,
-    }
+    return _("%(values)s and %(rest)d more") % {"values": joined, "rest": rest}
+
+
+def _chain(pattern: StrOrPromise, texts: Sequence[str]) -> str:
+    """Texts joined one after another by a pattern of two."""
+    filled = str(pattern)
+    return reduce(lambda first, then: filled % {"first": first, "then": then}, texts)
 
 
 def quoted(text: str) -> str:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from import_export.admin import ExportMixin, ImportMixin
+from import_export.admin import ImportExportMixin
 from unfold.admin import ModelAdmin
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.decorators import display
@@ -43,6 +43,9 @@ class ReferenceListAdmin(ModelAdmin):
     search_fields = ("key", "name")
     actions = None
     fields = ("name", "key", "kind")
+
+    class Media:
+        css = {"all": ("css/rule_form.css",)}
 
     @display(description=gettext_lazy("kind"), ordering="kind", label=True)
     def kind_badge(self, reference_list: ReferenceList) -> str:
@@ -126,7 +129,7 @@ class ListEntryForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(ListEntry)
-class ListEntryAdmin(ImportMixin, ExportMixin, ModelAdmin):  # type: ignore[misc]
+class ListEntryAdmin(ImportExportMixin, ModelAdmin):  # type: ignore[misc]
     """Entries; found by any spelling, and moved in and out by file."""
 
     form = ListEntryForm

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -20,6 +20,7 @@ from unfold.decorators import display
 
 from rules.admin.actors import actor_of
 from rules.admin.rule_form import RuleEditor, form_guide
+from rules.document import LAYERS
 from rules.errors import DocumentError, DocumentInvalid, NotPossible
 from rules.facts import catalogue
 from rules.lifecycle import delete_rule, known_lists, open_draft, save_rule
@@ -29,13 +30,9 @@ from rules.sentences import sentence_for_rule
 from rules.storage import rule_as_json
 from rules.wording import LAYER_HINTS
 
-LAYER_COLOURS = {
-    "intercept": "danger",
-    "allocate": "info",
-    "tag": "success",
-    "dispatch": "primary",
-}
-STATUS_COLOURS = {"live": "success", "shadow": "info", "draft": "warning", "disabled": "default"}
+# Yellow, orange and red mean levels of risk on the desk, and nothing else.
+STATUS_COLOURS = {"live": "success", "shadow": "info", "draft": "info", "disabled": "default"}
+_ASKED = Case(*(When(layer=layer, then=Value(rank)) for rank, layer in enumerate(LAYERS)))
 
 
 @admin.register(Rule)
@@ -47,18 +44,20 @@ class RuleAdmin(ModelAdmin):
     list_filter = ("ruleset", "layer", "status")
     list_select_related = ("author", "ruleset")
     search_fields = ("key", "name")
-    ordering = ("layer", "priority", "key")
     actions = None
     list_per_page = 100
+
+    class Media:
+        css = {"all": ("css/rule_form.css",)}
 
     @display(description=gettext_lazy("rule"), ordering="name")
     def name_and_key(self, rule: Rule) -> str:
         return format_html('<strong>{}</strong><br><span class="rf-key">{}</span>',
                            rule.name, rule.key)
 
-    @display(description=gettext_lazy("layer"), ordering="layer", label=LAYER_COLOURS)
-    def layer_badge(self, rule: Rule) -> tuple[str, str]:
-        return rule.layer, rule.get_layer_display()
+    @display(description=gettext_lazy("layer"), ordering="asked", label=True)
+    def layer_badge(self, rule: Rule) -> str:
+        return rule.get_layer_display()
 
     @display(description=gettext_lazy("status"), ordering="status", label=STATUS_COLOURS)
     def status_badge(self, rule: Rule) -> tuple[str, str]:
@@ -68,8 +67,13 @@ class RuleAdmin(ModelAdmin):
     def sentence(self, rule: Rule) -> str:
         return format_html('<span class="rf-says">{}</span>', spoken(rule))
 
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """The order in which rules are asked."""
+        return ("asked", "priority", "key")
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
-        return super().get_queryset(request).prefetch_related("rows", "actions")
+        found = Rule.objects.annotate(asked=_ASKED).order_by(*self.get_ordering(request))
+        return found.prefetch_related("rows", "actions")
 
     def has_change_permission(self, request: HttpRequest, obj: Rule | None = None) -> bool:
         return super().has_change_permission(request, obj) and _is_editable(obj)
@@ -188,6 +192,7 @@ class RuleAdmin(ModelAdmin):
         return self.admin_site.each_context(request) | {
             "title": title,
             "opts": self.opts,
+            "original": rule or title,
             "rule": rule,
             "ruleset": rule.ruleset if rule else None,
             "may_delete": rule is not None and self.has_delete_permission(request, rule),

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -30,7 +30,7 @@ from rules.parsing import parse_document
 from rules.storage import ruleset_as_json
 from rules.wording import LAYER_HINTS
 
-STATE_COLOURS = {"live": "success", "draft": "warning", "retired": "default"}
+STATE_COLOURS = {"live": "success", "draft": "info", "retired": "default"}
 
 
 @admin.register(RuleSet)
@@ -104,6 +104,7 @@ class RuleSetAdmin(ModelAdmin):
         context = self.admin_site.each_context(request) | {
             "title": _("Version %(version)d") % {"version": ruleset.version},
             "opts": self.opts,
+            "original": ruleset,
             "ruleset": ruleset,
             "state_label": RuleSetState(ruleset.state).label,
             "layers": _layers(ruleset),
@@ -162,13 +163,7 @@ class RuleSetAdmin(ModelAdmin):
         except DocumentInvalid as error:
             count = len(error.errors)
             messages.error(
-                request,
-                ngettext(
-                    "%(count)d error must be corrected first.",
-                    "%(count)d errors must be corrected first.",
-                    count,
-                )
-                % {"count": count},
+                request, _("Errors to correct first: %(count)d.") % {"count": count}
             )
             return _shown(ruleset)
         if result is None:

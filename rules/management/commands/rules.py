@@ -56,7 +56,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"{mistake.path or '.'}: {mistake.message} [{mistake.code}]")
             count = len(error.errors)
             raise CommandError(
-                _("%(count)d errors; nothing was imported.") % {"count": count}
+                _("Nothing was imported; errors: %(count)d.") % {"count": count}
             ) from None
         except NotPossible as error:
             raise CommandError(str(error)) from None
