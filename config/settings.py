@@ -77,6 +77,13 @@ try:
     FEED_RETENTION_DAYS = number("SLUICE_FEED_RETENTION_DAYS", 30, least=1)
     API_THROTTLE_PER_MINUTE = number("SLUICE_API_THROTTLE_PER_MINUTE", 60_000, least=1)
     ALERT_URLS = words("SLUICE_ALERT_URLS")
+    SMS_URLS = words("SLUICE_SMS_URLS")
+    SMS_OUTBOX = None if PRODUCTION else DATA_DIR / "sms-outbox.txt"
+    if PRODUCTION and not SMS_URLS:
+        raise BadSetting(
+            "SLUICE_SMS_URLS must name an apprise SMS service for the portal's codes, "
+            "with {phone} where the number belongs."
+        )
     TRUSTED_PROXIES = number("SLUICE_TRUSTED_PROXIES", 0, most=5)
     LOG_LEVEL = text("SLUICE_LOG_LEVEL", "INFO").upper()
     if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
@@ -160,6 +167,17 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
+ACCOUNT_ADAPTER = "orders.portal.adapter.PhoneAdapter"
+ACCOUNT_LOGIN_METHODS = {"phone"}
+ACCOUNT_SIGNUP_FIELDS = ["phone*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = 3
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 600
+ACCOUNT_RATE_LIMITS = {"request_login_code": "60/h/ip,1/m/key,5/h/key,10/d/key"}
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
+LOGIN_URL = "account_request_login_code"
+LOGIN_REDIRECT_URL = "portal:orders"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -186,6 +204,8 @@ STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = DATA_DIR / "static"
 WHITENOISE_USE_FINDERS = not PRODUCTION
+if not PRODUCTION:
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 # --- cache, jobs ----------------------------------------------------------------------------------
 CACHES = {

@@ -1,8 +1,10 @@
 """Scheduled jobs of the orders app; each may run twice or beside itself."""
 
 from celery import shared_task
+from django.utils.translation import gettext
 
 from orders.lifecycle import dispatching, holds, restocking
+from orders.messages import send_text_message
 
 DISPATCH_ROUNDS = 20
 
@@ -35,3 +37,11 @@ def fill_short_orders() -> int:
 def release_due_batches() -> int:
     """Send the warehouse the subscription batches whose day has come."""
     return dispatching.release_due_batches()
+
+
+@shared_task(name="orders.tasks.send_login_code", ignore_result=True, expires=300)
+def send_login_code(phone: str, code: str) -> None:
+    """Text a portal code to a phone; without a code (an unknown number) nothing leaves."""
+    if code:
+        text = gettext("Your Sluice code is %(code)s. It is valid for ten minutes.")
+        send_text_message(phone, text % {"code": code})
