@@ -211,10 +211,13 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def field_error(error: Any) -> FieldError:
-    message = str(MESSAGES.get(error["type"], UNREADABLE))
-    for name, value in (error.get("ctx") or {}).items():
+    kind, context = error["type"], error.get("ctx") or {}
+    if kind in {"too_short", "too_long"} and context.get("field_type") != "List":
+        kind = f"string_{kind}"  # a text measured after cleaning
+    message = str(MESSAGES.get(kind, UNREADABLE))
+    for name, value in context.items():
         message = message.replace(f"{{{name}}}", str(value))
-    return FieldError(_path(error["loc"]), error["type"], message)
+    return FieldError(_path(error["loc"]), kind, message)
 
 
 def read_document(raw: Any) -> OrderDocument:
