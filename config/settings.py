@@ -67,6 +67,8 @@ try:
     # --- how the desk behaves -------------------------------------------------------------------
     SHOP_TIME_ZONE = text("SLUICE_SHOP_TIME_ZONE", "Asia/Shanghai")
     HOLD_DUE_MINUTES = number("SLUICE_HOLD_DUE_MINUTES", 120, least=1)
+    RETURN_DAYS = number("SLUICE_RETURN_DAYS", 7, least=0)
+    EXCHANGE_DAYS = number("SLUICE_EXCHANGE_DAYS", 15, least=0)
     CLAIM_SECONDS = number("SLUICE_CLAIM_SECONDS", 60, least=5)
     AUTHOR_MAY_RELEASE = flag("SLUICE_AUTHOR_MAY_RELEASE")
     SCREENING_BUDGET_MS = number("SLUICE_SCREENING_BUDGET_MS", 500, least=10)

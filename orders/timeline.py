@@ -33,6 +33,12 @@ TITLES: dict[str, str | Promise] = {
     "split_off": _("Split off from its parent order"),
     "merged": _("Merged"),
     "stock_filled": _("Stock came in"),
+    "return_requested": _("Return requested"),
+    "return_approved": _("Return approved"),
+    "return_refused": _("Return refused"),
+    "return_received": _("Returned goods received"),
+    "return_closed": _("Return closed"),
+    "return_withdrawn": _("Return withdrawn"),
     "revealed": _("Personal data shown"),
     "noted": _("Note"),
 }

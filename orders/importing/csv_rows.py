@@ -71,7 +71,7 @@ class CsvRows:
         text, well_formed = self.file.decode(line.data)
         if not well_formed:
             return self._broken(line, "encoding", _lost())
-        taken = []
+        taken: list[Line] = []
         while True:
             try:
                 cells = self._split(text)
