@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Min, QuerySet, URLField
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldAdminURLInputWidget
 
 from changefeed import lifecycle
 from changefeed.admin.base import ReasonForm, actor_of, to_page
@@ -31,7 +31,10 @@ class EndpointAdmin(ModelAdmin):
     search_fields = ("name",)
     actions = None
     fields = ("name", "url", "kinds", "fields", "concurrency", "rate", "allowed_networks")
-    formfield_overrides = {ArrayField: {"widget": UnfoldAdminTextInputWidget}}
+    formfield_overrides = {
+        ArrayField: {"widget": UnfoldAdminTextInputWidget},
+        URLField: {"widget": UnfoldAdminURLInputWidget, "assume_scheme": "https"},
+    }
     actions_detail = ("resume", "pause", "rotate_secret", "retire_secrets", "remove")
     change_form_after_template = "admin/changefeed/endpoint_after.html"
 
