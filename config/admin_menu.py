@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +18,21 @@ def _item(title: Any, icon: str, view: str, permission: str = "") -> dict[str, A
     return item
 
 
+ACCENT = {
+    "50": "oklch(97.3% .012 255)",
+    "100": "oklch(94% .025 255)",
+    "200": "oklch(88.5% .05 255)",
+    "300": "oklch(80% .09 255)",
+    "400": "oklch(70% .13 255)",
+    "500": "oklch(60% .15 256)",
+    "600": "oklch(51% .15 257)",
+    "700": "oklch(44% .135 258)",
+    "800": "oklch(38% .11 258)",
+    "900": "oklch(33% .085 258)",
+    "950": "oklch(25% .06 258)",
+}
+"""The one accent: a calm blue; white text on 600 has a contrast above 5."""
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Sluice 单闸",
     "SITE_HEADER": "Sluice 单闸",
@@ -26,7 +42,9 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
     "BORDER_RADIUS": "6px",
-    "STYLES": [lambda request: "/static/css/desk.css"],
+    "STYLES": [lambda request: static("css/desk.css")],
+    "COLORS": {"primary": ACCENT},
+    "DASHBOARD_CALLBACK": "orders.admin.dashboard.dashboard",
     "SIDEBAR": {
         "show_search": True,
         "navigation": [
