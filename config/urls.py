@@ -23,6 +23,7 @@ urlpatterns = [
     path("metrics", health.metrics, name="metrics"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include("orders.api.urls")),
+    path("api/v1/", include("returns.api.urls")),
     path("api/v1/", include("rules.api.urls")),
     path("api/v1/", include("changefeed.api.urls")),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),

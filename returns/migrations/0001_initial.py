@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                 ('reason', models.TextField(verbose_name='reason')),
                 ('refund_amount', models.DecimalField(decimal_places=2, default=Decimal('0.00'), max_digits=12, verbose_name='refund')),
                 ('source', models.CharField(editable=False, max_length=40, verbose_name='source')),
-                ('request_id', models.CharField(blank=True, editable=False, max_length=80, verbose_name='request id')),
+                ('request_id', models.CharField(blank=True, editable=False, max_length=120, verbose_name='request id')),
                 ('body_hash', models.CharField(blank=True, editable=False, max_length=64)),
                 ('requested_by', models.CharField(max_length=80, verbose_name='requested by')),
                 ('requested_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='requested at')),

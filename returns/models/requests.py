@@ -42,7 +42,7 @@ class ReturnRequest(ConcurrentTransitionMixin, models.Model):
     refund_amount = models.DecimalField(_("refund"), **MONEY, default=Decimal("0.00"))
 
     source = models.CharField(_("source"), max_length=40, editable=False)
-    request_id = models.CharField(_("request id"), max_length=80, blank=True, editable=False)
+    request_id = models.CharField(_("request id"), max_length=120, blank=True, editable=False)
     body_hash = models.CharField(max_length=64, blank=True, editable=False)
     requested_by = models.CharField(_("requested by"), max_length=80)
     requested_at = models.DateTimeField(_("requested at"), db_default=Now())

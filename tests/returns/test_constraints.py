@@ -250,5 +250,5 @@ def test_two_people_deciding_at_once_one_wins_and_the_other_is_told():
 @pytest.mark.usefixtures("world")
 def test_deciding_takes_a_bounded_number_of_queries(django_assert_max_num_queries):
     request, actor = make_return(), agent_actor()
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(18):
         approve_return(request.number, actor=actor)
