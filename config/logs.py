@@ -7,12 +7,15 @@ import structlog
 
 SECRET_KEYS = re.compile(r"authorization|api.?key|secret|password|cookie|token|signature", re.I)
 KEY_VALUE = re.compile(r"(Api-Key\s+)\S+|\b(whsec_)\S+", re.I)
-PHONE = re.compile(r"(?<!\d)(1[3-9]\d)\d{4}(\d{4})(?!\d)")
+PHONE = re.compile(r"(?<!\d)((?:(?:\+|00)?86[ -]?)?1[3-9]\d)[ -]?\d{4}[ -]?(\d{4})(?!\d)")
+ROW = re.compile(r"(DETAIL: +|CONTEXT: +COPY )[^\n]*")
+"""Where PostgreSQL quotes the row that it refused, with everything that stands in it."""
 
 
 def mask_text(text: str) -> str:
-    """The text without keys, webhook secrets and mainland mobile numbers."""
+    """The text without keys, webhook secrets, mainland mobile numbers and quoted rows."""
     text = KEY_VALUE.sub(lambda match: f"{match[1] or match[2]}***", text)
+    text = ROW.sub(r"\1***", text)
     return PHONE.sub(r"\1****\2", text)
 
 
