@@ -1,7 +1,6 @@
 """Registers the rules app with Django."""
 
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -11,8 +10,3 @@ class RulesConfig(AppConfig):
     name = "rules"
     verbose_name = _("Rules")
     default_auto_field = "django.db.models.BigAutoField"
-
-    def ready(self) -> None:
-        from rules.roles import grant_permissions
-
-        post_migrate.connect(grant_permissions, sender=self, dispatch_uid="rules.grants")

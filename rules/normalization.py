@@ -26,6 +26,7 @@ _MARKS = ((0x0300, 0x036F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF)
 _SELECTORS = ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF), (0x180B, 0x180F))
 _DROPPED_CATEGORIES = frozenset({"Cf", "Cc", "Cs", "Zs", "Zl", "Zp"})
 _CACHED_LENGTH = 256
+_PASSES = 5
 
 _CONFUSABLE: dict[int, str] = {
     ord(odd): latin
@@ -60,10 +61,18 @@ _CHARACTERS = _Characters()
 
 
 def _skeleton(text: str) -> str:
-    if not text.isascii():
-        text = unicodedata.normalize("NFKD", text).translate(_CHARACTERS)
-        text = unicodedata.normalize("NFKC", text)
-    return text.translate(_CHARACTERS).casefold()
+    """Passes until nothing changes; one pass may uncover what the next one undoes."""
+    for _pass in range(_PASSES):
+        before = text
+        # Lookalikes first: some decompose into another letter than they look like.
+        text = text.translate(_CHARACTERS)
+        if not text.isascii():
+            text = unicodedata.normalize("NFKD", text).translate(_CHARACTERS)
+            text = unicodedata.normalize("NFKC", text)
+        text = text.casefold()
+        if text == before:
+            break
+    return text
 
 
 _cached = lru_cache(maxsize=4096)(_skeleton)
