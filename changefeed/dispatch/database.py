@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 PLACES = 8
+APPLICATION_NAME = "sluice-feed"
 _PLACE_LOCK = 0x51C1CE
 
 
@@ -20,7 +21,13 @@ def connection_parameters() -> dict[str, Any]:
     for name in ("cursor_factory", "context", "prepare_threshold"):
         parameters.pop(name, None)
     # Plans are cheap next to a batch, and a pooler in between may not keep prepared statements.
-    return {**parameters, "autocommit": True, "prepare_threshold": None, "row_factory": dict_row}
+    return {
+        **parameters,
+        "application_name": APPLICATION_NAME,
+        "autocommit": True,
+        "prepare_threshold": None,
+        "row_factory": dict_row,
+    }
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection
 
 from changefeed import tasks
+from changefeed.dispatch.database import APPLICATION_NAME
 from changefeed.metrics import feed_figures
 from changefeed.models import FeedLane
 from tests.changefeed.conftest import drain_until_empty
@@ -122,6 +123,37 @@ def test_sigterm_finishes_what_is_being_sent(receiver: Receiver):
     assert len(receiver.seen) == 1200
     assert sent < 1200
     assert len({one.id for one in receiver.seen}) == 1200
+
+
+def test_a_dispatcher_survives_the_loss_of_its_database_connections(receiver: Receiver):
+    receiver.behaviour = slowly
+    make_endpoint(url=receiver.url)
+    changes(subjects=60, versions=10)
+    process = start_drain()
+    try:
+        receiver.wait_for(100)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE application_name = %s AND datname = current_database()",
+                [APPLICATION_NAME],
+            )
+            assert cursor.fetchone()[0] >= 1
+        time.sleep(0.2)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE changefeed_feedlane SET lease_until = now() - interval '1 second'"
+            )
+        ends_at = time.monotonic() + 30
+        while FeedLane.objects.exists() and time.monotonic() < ends_at:
+            time.sleep(0.05)
+    finally:
+        process.terminate()
+        assert process.wait(timeout=15) == 0
+
+    assert not FeedLane.objects.exists()
+    for number in range(60):
+        assert first_sight(receiver.acknowledged, f"O{number}") == list(range(1, 11))
 
 
 def test_the_task_drains_and_two_at_once_are_one(receiver: Receiver):
