@@ -6,15 +6,20 @@ from typing import Any
 import structlog
 
 SECRET_KEYS = re.compile(r"authorization|api.?key|secret|password|cookie|token|signature", re.I)
-KEY_VALUE = re.compile(r"(Api-Key\s+)\S+|\b(whsec_)\S+", re.I)
-PHONE = re.compile(r"(?<!\d)((?:(?:\+|00)?86[ -]?)?1[3-9]\d)[ -]?\d{4}[ -]?(\d{4})(?!\d)")
+KEY_VALUE = re.compile(
+    r"(Api-Key\s+(?:sk_[0-9a-f]{10}_)?|\bwhsec_|\bsk_[0-9a-f]{10}_)[^\s\"'&,;/]+", re.I
+)
+PHONE = re.compile(
+    r"(?:(?<!\d)|(?<=%[0-9A-F]{2}))"  # a digit before it may end an escape such as %20
+    r"((?:(?:\+|00)?86(?:[ -]|%20)?)?1[3-9]\d)[ -]?\d{4}[ -]?(\d{4})(?!\d)"
+)
 ROW = re.compile(r"(DETAIL: +|CONTEXT: +COPY )[^\n]*")
 """Where PostgreSQL quotes the row that it refused, with everything that stands in it."""
 
 
 def mask_text(text: str) -> str:
     """The text without keys, webhook secrets, mainland mobile numbers and quoted rows."""
-    text = KEY_VALUE.sub(lambda match: f"{match[1] or match[2]}***", text)
+    text = KEY_VALUE.sub(r"\1***", text)
     text = ROW.sub(r"\1***", text)
     return PHONE.sub(r"\1****\2", text)
 

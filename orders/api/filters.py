@@ -74,8 +74,8 @@ class OrderPages(CursorPagination):
         """The place to go on from. Raises ValidationError for a cursor that we did not issue."""
         try:
             cursor = super().decode_cursor(request)
-            if cursor is not None and cursor.position is not None:
-                position = str(cursor.position)
+            if cursor is not None:
+                position = str(cursor.position or "")
                 if not POSITION.fullmatch(position) or int(position) > LARGEST_ID:
                     raise NotFound
         except NotFound:
