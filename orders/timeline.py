@@ -32,6 +32,7 @@ TITLES: dict[str, str | Promise] = {
     "split": _("Split into child orders"),
     "split_off": _("Split off from its parent order"),
     "merged": _("Merged"),
+    "unmerged": _("Travels by itself again"),
     "stock_filled": _("Stock came in"),
     "return_requested": _("Return requested"),
     "return_approved": _("Return approved"),
@@ -40,7 +41,7 @@ TITLES: dict[str, str | Promise] = {
     "return_closed": _("Return closed"),
     "return_withdrawn": _("Return withdrawn"),
     "revealed": _("Personal data shown"),
-    "noted": _("Note"),
+    "note": _("Note"),
 }
 
 
@@ -69,8 +70,6 @@ def timeline_of(order: Order) -> list[TimelineItem]:
         items.append(
             _item(entry.at, entry.act, entry.actor, entry.source, entry.reason, entry.detail)
         )
-    if order.dispatched_at is not None:
-        items.append(_item(order.dispatched_at, "dispatched", "system"))
     return sorted(items, key=lambda item: item.at)
 
 

@@ -14,15 +14,20 @@ def goods_total(lines: Iterable[tuple[int, Decimal]]) -> Decimal:
 def apportion(amount: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
     """The amount split by the weights in whole cents; the parts add up to it exactly.
 
-    Cents that do not divide go to the last part. Zero weights throughout split evenly.
-    Raises ValueError without weights or for a negative one.
+    Each part is its exact share rounded down or up to a cent, so no part exceeds its weight
+    unless the amount exceeds them all. Zero weights throughout split evenly. Raises ValueError
+    without weights or for a negative one.
     """
     if not weights or any(weight < 0 for weight in weights):
         raise ValueError("weights must be given and not negative")
-    whole = sum(weights)
-    if not whole:
-        weights, whole = [Decimal(1)] * len(weights), Decimal(len(weights))
-    parts = [
-        (amount * weight / whole).quantize(CENT, rounding=ROUND_DOWN) for weight in weights[:-1]
-    ]
-    return [*parts, amount - sum(parts, Decimal(0))]
+    if not any(weights):
+        weights = [Decimal(1)] * len(weights)
+    whole, reached, given = sum(weights), Decimal(0), Decimal("0.00")
+    parts = []
+    for weight in weights:
+        reached += weight
+        upto = (amount * reached / whole).quantize(CENT, rounding=ROUND_DOWN)
+        parts.append(upto - given)
+        given = upto
+    parts[-1] += amount - given
+    return parts

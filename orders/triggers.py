@@ -159,7 +159,8 @@ _SHIPMENT_UPDATE_ARMS = """
     SELECT 1 AS rank, 'shipment.rescheduled' AS kind
         WHERE a.deliver_on IS DISTINCT FROM b.deliver_on
     UNION ALL SELECT 2, 'shipment.freeze_requested'
-        WHERE b.freeze_requested_at IS NULL AND a.freeze_requested_at IS NOT NULL
+        WHERE a.freeze_requested_at IS NOT NULL
+            AND a.freeze_requested_at IS DISTINCT FROM b.freeze_requested_at
     UNION ALL SELECT 3, 'shipment.freeze_refused'
         WHERE a.freeze_answer = 'refused' AND b.freeze_answer <> 'refused'
     UNION ALL SELECT 4, 'shipment.rerouted'
@@ -187,7 +188,17 @@ WHERE ROW(a.name, a.phone) IS DISTINCT FROM ROW(b.name, b.phone) ORDER BY a.id;
 RETURN NULL;
 """
 
-RAISE_VERSION = "NEW.version := OLD.version + 1; RETURN NEW;"
+
+def _raise_version(*columns: str) -> Any:
+    """The database alone raises `version`, by one a change; a stale copy never sets it back."""
+    changed = _differs(*columns)
+    return _before(
+        "raise_version",
+        pgtrigger.Update,
+        f"{changed} OR NEW.version < OLD.version",
+        f"NEW.version := OLD.version + CASE WHEN {changed} THEN 1 ELSE 0 END; RETURN NEW;",
+    )
+
 
 _OLD_AND_NEW = pgtrigger.Referencing(old="old_rows", new="new_rows")
 _NEW = pgtrigger.Referencing(new="new_rows")
@@ -216,7 +227,7 @@ def _before(name: str, operation: Any, condition: str, func: str) -> Any:
 
 
 ORDER = [
-    _before("raise_version", pgtrigger.Update, _differs(*KEY_COLUMNS), RAISE_VERSION),
+    _raise_version(*KEY_COLUMNS),
     _before(
         "refuse_held_dispatch",
         pgtrigger.Update,
@@ -246,7 +257,9 @@ HOLDS = [
         pgtrigger.Update,
         _OLD_AND_NEW,
         _hold_feed(
-            "'hold.' || a.state", "old_rows b JOIN new_rows a USING (id)", "a.state <> b.state"
+            "'hold.' || CASE WHEN a.order_id <> b.order_id THEN 'inherited' ELSE a.state END",
+            "old_rows b JOIN new_rows a USING (id)",
+            "(a.state <> b.state OR a.order_id <> b.order_id)",
         ),
     ),
 ]
@@ -271,6 +284,6 @@ SHIPMENTS = [
 ]
 
 CUSTOMER = [
-    _before("raise_version", pgtrigger.Update, _differs("name", "phone"), RAISE_VERSION),
+    _raise_version("name", "phone"),
     _feed("feed_update", pgtrigger.Update, _OLD_AND_NEW, CUSTOMER_UPDATED),
 ]

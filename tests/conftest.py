@@ -2,8 +2,23 @@
 
 import pytest
 
+from pytest_django.fixtures import SettingsWrapper
+
 from orders.actors import Actor
+from rules import live
 from tests.factories import make_world
+
+
+@pytest.fixture(autouse=True)
+def no_rules_from_before() -> None:
+    """Every test looks for the live rules itself; a process keeps them for a second."""
+    live.forget()
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: SettingsWrapper) -> None:
+    """Hashing a password properly takes longer than most tests."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

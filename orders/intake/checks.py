@@ -105,7 +105,7 @@ def check_order(
         _add(found, "channel", "unknown_channel", _("There is no such sales channel."))
     skus = _check_skus(document, references, found)
     _check_links(document, found)
-    _check_deliveries(document, now, found)
+    _check_deliveries(document, found)
     if found or channel_id is None or place is None:
         return found
     return CheckedOrder(
@@ -154,15 +154,15 @@ def _check_amounts(document: OrderDocument, currency: str, found: list[FieldErro
             _("The lines add up to %(sum)s.") % {"sum": goods},
         )
     grand = document.goods_total - document.discount_total + document.shipping_total
-    if grand != document.grand_total:
+    if grand < 0:
+        _add(found, "discount_total", "too_large", _("The discount exceeds goods and shipping."))
+    elif grand != document.grand_total:
         _add(
             found,
             "grand_total",
             "does_not_add_up",
             _("Goods less discount plus shipping is %(sum)s.") % {"sum": grand},
         )
-    elif grand < 0:
-        _add(found, "discount_total", "too_large", _("The discount exceeds goods and shipping."))
     coupons = sum((coupon.discount for coupon in document.coupons), Decimal(0))
     if coupons > document.discount_total:
         _add(
@@ -218,13 +218,16 @@ def _check_links(document: OrderDocument, found: list[FieldError]) -> None:
             _add(found, path, "itself", _("An order cannot name itself."))
 
 
-def _check_deliveries(document: OrderDocument, now: datetime, found: list[FieldError]) -> None:
+def _check_deliveries(document: OrderDocument, found: list[FieldError]) -> None:
     ordered: dict[str, int] = {}
     for line in document.lines:
         ordered[line.sku] = ordered.get(line.sku, 0) + line.quantity
     days = [delivery.date for delivery in document.deliveries]
     if len(set(days)) != len(days):
         _add(found, "deliveries", "same_day_twice", _("Two deliveries have the same date."))
+    if days and min(days) < document.placed_at.date():
+        message = _("A delivery lies before the day the order was placed.")
+        _add(found, "deliveries", "before_placed", message)
     named = [bool(delivery.lines) for delivery in document.deliveries]
     if not days:
         return

@@ -44,11 +44,15 @@ FROM orders_order o WHERE o.source = %s AND o.idempotency_key = ANY(%s::text[])
     AND o.idempotency_key <> ''
 """
 
-_HISTORY = """
+# A purchase that was split counts once, as the parent.
+_BOUGHT = """(o.parent_number = '' OR NOT EXISTS (SELECT 1 FROM orders_order p
+    WHERE p.number = o.parent_number AND p.split_into > 0))"""
+
+_HISTORY = f"""
 SELECT i.position,
     (SELECT count(*) FROM orders_order o WHERE o.address_key = i.address_key
         AND o.placed_at > i.placed_at - interval '24 hours' AND o.placed_at <= i.placed_at
-        AND o.id <> i.order_id),
+        AND o.id <> i.order_id AND {_BOUGHT}),
     coalesce(c.day, 0), coalesce(c.half_year, 0), coalesce(c.spend, 0),
     (SELECT count(*) FROM orders_returnrecord r WHERE r.customer_id = i.customer_id
         AND r.at > i.placed_at - interval '180 days' AND r.at <= i.placed_at),
@@ -61,7 +65,7 @@ LEFT JOIN LATERAL (
         count(*) FILTER (WHERE o.placed_at > i.placed_at - interval '180 days') AS half_year,
         sum(o.grand_total) AS spend
     FROM orders_order o WHERE o.customer_id = i.customer_id AND o.placed_at <= i.placed_at
-        AND o.state <> 'cancelled' AND o.id <> i.order_id
+        AND o.state <> 'cancelled' AND o.id <> i.order_id AND {_BOUGHT}
 ) c ON true
 """
 

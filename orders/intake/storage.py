@@ -111,11 +111,19 @@ def store_customers(orders: Sequence[CheckedOrder]) -> dict[str, KnownCustomer]:
         )
         on_record = known.get(customer.external_id)
         if on_record is None or _fills(on_record, row):
-            wanted[customer.external_id] = row
+            wanted[customer.external_id] = _joined(wanted.get(customer.external_id), row)
     if wanted:
         columns = map(list, zip(*wanted.values(), strict=True))
         known |= known_customers(fetch(_UPSERT_CUSTOMERS, *columns))
     return known
+
+
+def _joined(earlier: tuple[Any, ...] | None, later: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Two orders of one batch speak of one customer: the first word counts, of grades the last."""
+    if earlier is None:
+        return later
+    contact = (first or second for first, second in zip(earlier[:5], later[:5], strict=True))
+    return (*contact, later[5] or earlier[5])
 
 
 def _fills(known: KnownCustomer, row: tuple[Any, ...]) -> bool:
@@ -185,7 +193,7 @@ def _hold_rows(new: NewOrder) -> list[tuple[Any, ...]]:
     return [
         (
             *(new.id, hold.owner.value, hold.rule_key, hold.rule_name),
-            *(new.screened.ruleset_version, hold.reason, hold.risk, as_json(hold.inputs)),
+            *(new.screened.ruleset_version or None, hold.reason, hold.risk, as_json(hold.inputs)),
             *(hold.fingerprint, HoldState.OPEN.value, new.received_at, new.due_at, "", "", ""),
         )
         for hold in new.holds

@@ -1,59 +1,44 @@
 """Routing and dispatch: parcels are planned, the warehouse is told, each effect happens once."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime
+from itertools import groupby
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from orders.actors import SYSTEM, Actor
 from orders.errors import WrongState
 from orders.intake.holding import HoldDraft
+from orders.lifecycle.effects import cause_effects
+from orders.lifecycle.parcels import (
+    BATCH_LEAD,
+    plan_parcels,
+    resume_parcels,
+    shop_day,
+    store_parcels,
+)
+from orders.lifecycle.parents import follow_children
 from orders.lifecycle.reading import blocking_holds, locked_order, units_needed
 from orders.lifecycle.screening import open_hold
 from orders.lifecycle.stock import StockRequest, release_reservation, reserve_stock
-from orders.models import Hold, Order, OrderLine, ScreeningDecision, Shipment
+from orders.lifecycle.timeline import note_all
+from orders.models import Hold, Order, OrderLine, Shipment, Warehouse
 from orders.querysets import OrderQuerySet
-from orders.sql import copy, fetch
-from orders.status import HoldOwner, HoldReason, OrderState, Risk, ShipmentState
-
-BATCH_LEAD = timedelta(days=1)
-"""A subscription batch is released to the warehouse this long before its delivery date."""
-
-AT_WAREHOUSE = (OrderState.DISPATCHED, OrderState.SHIPPED, OrderState.DELIVERED)
-DISPATCH = "dispatch"
-
-_CAUSE_EFFECTS = """
-INSERT INTO orders_effect (order_id, key, rule_key, at)
-SELECT d.order_id, d.key, d.rule_key, now()
-FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS d(order_id, key, rule_key)
-ORDER BY d.order_id, d.key
-ON CONFLICT (order_id, key) DO NOTHING RETURNING order_id, key
-"""
-_ANNOUNCE = """
-INSERT INTO changefeed_change (subject_kind, subject_id, subject_version, kind, field, new)
-SELECT 'order', o.number, o.version, 'order.effect_caused', d.key,
-    jsonb_build_object('effect', d.key, 'rule', d.rule_key, 'customer', c.external_id)
-FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS d(order_id, key, rule_key)
-JOIN orders_order o ON o.id = d.order_id JOIN orders_customer c ON c.id = o.customer_id
-ORDER BY o.id, d.key
-"""
-_SHIPMENT_COLUMNS = (
-    *("id", "order_id", "number", "state", "deliver_on", "warehouse_id", "courier_id"),
-    *("packaging_id", "lane", "print_priority", "waybill", "released_at", "freeze_reason"),
-    "freeze_answer",
+from orders.status import (
+    BEFORE_DISPATCH,
+    HoldOwner,
+    HoldReason,
+    OrderState,
+    Risk,
+    ShipmentState,
 )
 
-
-@dataclass(slots=True)
-class _Parcel:
-    shipment: Shipment
-    contents: list[tuple[int, int]] = field(default_factory=list)
+AT_WAREHOUSE = (OrderState.DISPATCHED, OrderState.SHIPPED, OrderState.DELIVERED)
+NOT_READY = (OrderState.RECEIVED, OrderState.ON_HOLD)
 
 
 @transaction.atomic
@@ -62,10 +47,29 @@ def dispatch_order(order_id: int, *, actor: Actor) -> Order:
     actor.begin()
     order = locked_order(order_id)
     if order.state != OrderState.READY:
-        raise WrongState
+        raise WrongState(
+            _("The order is %(state)s; only a ready one can be dispatched.")
+            % {"state": OrderState(order.state).label}
+        )
+    if reason := _waits_for(order, timezone.now()):
+        raise WrongState(reason)
     dispatch_locked([order], actor)
     order.refresh_from_db()
     return order
+
+
+def _waits_for(order: Order, now: datetime) -> str:
+    """Why a ready order does not travel by itself now; empty when it does."""
+    if order.split_into:
+        return _("It was split; its child orders are dispatched instead.")
+    if order.merged_into_number:
+        return _("It travels with order %(number)s.") % {"number": order.merged_into_number}
+    if order.dispatch_after is not None and order.dispatch_after > now:
+        day = date_format(timezone.localtime(order.dispatch_after), "Y-m-d")
+        return _("Its presale goods are sent from %(day)s on.") % {"day": day}
+    if not travelling_alone(Order.objects.filter(pk=order.pk)).exists():
+        return _("It waits for its main order, its gift, a merged order or a hold of its parent.")
+    return ""
 
 
 def dispatch_ready(limit: int = 200) -> int:
@@ -75,9 +79,14 @@ def dispatch_ready(limit: int = 200) -> int:
     """
     with transaction.atomic():
         SYSTEM.begin()
-        now = timezone.now()
+        waiting = travelling_alone(Order.objects.awaiting_dispatch(timezone.now()))
+        # A parent's state follows its children, and parents are locked before children.
+        wanted = waiting.exclude(parent_number="").order_by("id").values("parent_number")[:limit]
+        parents = Order.objects.filter(number__in=wanted, split_into__gt=0).order_by("id")
+        locked = [parent.number for parent in parents.select_for_update(skip_locked=True)]
+        split = Order.objects.filter(number=OuterRef("parent_number"), split_into__gt=0)
         chosen = list(
-            travelling_alone(Order.objects.awaiting_dispatch(now))
+            waiting.filter(Q(parent_number="") | Q(parent_number__in=locked) | ~Exists(split))
             .select_for_update(skip_locked=True, of=("self",))
             .order_by("id")[:limit]
         )
@@ -85,74 +94,94 @@ def dispatch_ready(limit: int = 200) -> int:
 
 
 def travelling_alone(orders: OrderQuerySet) -> OrderQuerySet:
-    """Without gifts whose main order has not gone, and without main orders waiting for a gift."""
+    """Without gifts whose main order has not gone, and without orders that wait for another.
+
+    A main order waits for its gifts and for what was merged into it, a child for its parent's
+    holds. The empty numbers are named so that the partial indexes serve.
+    """
     main = Order.objects.filter(number=OuterRef("gift_for_number"))
-    waiting_gift = Order.objects.filter(
-        gift_for_number=OuterRef("number"), state__in=[OrderState.RECEIVED, OrderState.ON_HOLD]
-    )
+    unready = Order.objects.filter(state__in=NOT_READY)
+    gift = unready.exclude(gift_for_number="").filter(gift_for_number=OuterRef("number"))
+    merged = unready.exclude(merged_into_number="").filter(merged_into_number=OuterRef("number"))
     held_parent = Hold.objects.blocking().filter(order__number=OuterRef("parent_number"))
     return orders.filter(
         Q(gift_for_number="") | Exists(main.filter(state__in=AT_WAREHOUSE)),
-        ~Exists(waiting_gift),
+        ~Exists(gift),
+        ~Exists(merged),
         Q(parent_number="") | ~Exists(held_parent),
     )
 
 
 def try_dispatch(order: Order, actor: Actor) -> None:
     """Dispatch a locked ready order if nothing else makes it wait; else leave it ready."""
-    now = timezone.now()
-    waiting = travelling_alone(Order.objects.awaiting_dispatch(now).filter(pk=order.pk))
-    if waiting.exists():
+    waiting = Order.objects.awaiting_dispatch(timezone.now()).filter(pk=order.pk)
+    if travelling_alone(waiting).exists():
         dispatch_locked([order], actor)
         order.refresh_from_db()
 
 
 def dispatch_locked(orders: Sequence[Order], actor: Actor) -> list[Order]:
-    """Dispatch locked ready orders with what travels along; returns those that left.
+    """Dispatch locked ready orders, each with what travels along; returns those that left.
 
-    An order whose named warehouse is short is held for stock instead.
+    An order whose named warehouse is short is held for stock, and those that travel with it
+    wait for it.
     """
     now = timezone.now()
-    leaving = [order for order in orders if _has_stock(order, now, actor)]
+    parties = _parties(orders)
+    held = _put_held_aside([order for party in parties for order in party])
+    leaving = [
+        order
+        for party in parties
+        if all(one.state == OrderState.READY and one.pk not in held for one in party)
+        and all([_has_stock(one, now, actor) for one in party])
+        for order in party
+    ]
     if not leaving:
         return []
-    leaving += [order for order in _companions(leaving) if _has_stock(order, now, actor)]
-    lines: dict[int, list[OrderLine]] = defaultdict(list)
-    for line in OrderLine.objects.filter(order__in=leaving).select_related("sku"):
-        lines[line.order_id].append(line)
-    effects = _effects_of(leaving)
-    first_time = {
-        order_id
-        for order_id, key in fetch(_CAUSE_EFFECTS, *map(list, zip(*effects, strict=True)))
-        if key == DISPATCH
-    }
-    _announce(effects, first_time)
-    today = now.astimezone(ZoneInfo(settings.SHOP_TIME_ZONE)).date()
-    new_parcels = [
-        parcel
-        for order in leaving
-        if order.pk in first_time and not order.merged_into_number
-        for parcel in _plan(order, _all_lines(order, leaving, lines), today, now)
-    ]
+    first_time = cause_effects(leaving)
+    _plan(leaving, first_time, now)
     for order in leaving:
         order.warehouse_id = order.warehouse_id or order.stock_warehouse_id
         order.mark_dispatched(now)
-    _store(new_parcels)
     Order.objects.bulk_update(leaving, ["state", "dispatched_at", "warehouse"])
-    _release_stopped([order for order in leaving if order.pk not in first_time], now)
+    again = [order for order in leaving if order.pk not in first_time]
+    resume_parcels(again, now, reroute=True)
+    note_all(leaving, "dispatched", actor)
+    follow_children((order.parent_number for order in leaving), actor)
     return leaving
 
 
-def _companions(orders: Sequence[Order]) -> list[Order]:
-    """The ready orders that travel along: merged into one of these, or a gift of one; locked."""
-    numbers = [order.number for order in orders]
-    return list(
-        Order.objects.filter(state=OrderState.READY)
-        .filter(Q(merged_into_number__in=numbers) | Q(gift_for_number__in=numbers))
-        .exclude(pk__in=[order.pk for order in orders])
-        .select_for_update(of=("self",))
-        .order_by("id")
-    )
+def _parties(orders: Sequence[Order]) -> list[list[Order]]:
+    """Each order with those that leave together with it: merged into it, or its gift; locked."""
+    parties = {order.number: [order] for order in orders}
+    frontier = list(parties)
+    while frontier:
+        along = (
+            Order.objects.filter(state__in=BEFORE_DISPATCH, split_into=0)
+            .filter(Q(merged_into_number__in=frontier) | Q(gift_for_number__in=frontier))
+            .select_for_update(of=("self",))
+            .order_by("id")
+        )
+        frontier = []
+        for order in along:
+            if order.number not in parties:
+                party = parties[order.merged_into_number or order.gift_for_number]
+                party.append(order)
+                parties[order.number] = party
+                frontier.append(order.number)
+    return [parties[order.number] for order in orders if parties[order.number][0] is order]
+
+
+def _put_held_aside(orders: Sequence[Order]) -> set[int]:
+    """Ids of the orders that a hold keeps, whoever wrote it; their state says so from now on."""
+    numbers = {number for order in orders for number in (order.number, order.parent_number)}
+    found = Hold.objects.blocking().filter(order__number__in=numbers - {""})
+    held = set(found.values_list("order__number", flat=True)) if orders else set()
+    for order in orders:
+        if order.number in held and order.state == OrderState.READY:
+            order.mark_held()
+            order.save()
+    return {order.pk for order in orders if held & {order.number, order.parent_number}}
 
 
 def _has_stock(order: Order, now: datetime, actor: Actor) -> bool:
@@ -162,19 +191,11 @@ def _has_stock(order: Order, now: datetime, actor: Actor) -> bool:
         return True
     lines = list(order.lines.select_related("sku"))
     release_reservation(order, actor.name)
-    request = StockRequest(order.number, units_needed(lines), [wanted] if wanted else [])
+    every = Warehouse.objects.filter(is_active=True).values_list("pk", flat=True)
+    request = StockRequest(order.number, units_needed(lines), [wanted] if wanted else list(every))
     order.stock_warehouse_id = reserve_stock([request], actor.name)[0]
     if order.stock_warehouse_id is None:
-        inputs: list[dict[str, object]] = [
-            {"sku": line.sku.code, "quantity": line.quantity} for line in lines
-        ]
-        open_hold(
-            order,
-            HoldDraft(
-                HoldOwner.STOCK, HoldReason.STOCK_SHORT.value, Risk.MEDIUM.value, inputs=inputs
-            ),
-            now,
-        )
+        hold_for_stock(order, lines, now)
         order.mark_held()
         order.save()
         return False
@@ -182,120 +203,37 @@ def _has_stock(order: Order, now: datetime, actor: Actor) -> bool:
     return True
 
 
-def _effects_of(orders: Sequence[Order]) -> list[tuple[int, str, str]]:
-    """(order id, effect key, rule key) of each order's latest decision, dispatch first."""
-    decided = (
-        ScreeningDecision.objects.filter(order__in=orders)
-        .order_by("order_id", "-at", "-id")
-        .distinct("order_id")
-        .values_list("order_id", "outcome")
-    )
-    outcomes = dict(decided)
-    effects = []
-    for order in orders:
-        effects.append((order.pk, DISPATCH, ""))
-        for effect in outcomes.get(order.pk, {}).get("effects", []):
-            effects.append((order.pk, effect["key"], effect["rule"]))
-    return effects
+def hold_for_stock(order: Order, lines: Sequence[OrderLine], now: datetime) -> Hold:
+    """Open the stock hold of a locked order; lines with their SKUs."""
+    inputs: list[dict[str, object]] = [
+        {"sku": line.sku.code, "quantity": line.quantity} for line in lines
+    ]
+    reason, risk = HoldReason.STOCK_SHORT.value, Risk.MEDIUM.value
+    return open_hold(order, HoldDraft(HoldOwner.STOCK, reason, risk, inputs=inputs), now)
 
 
-def _announce(effects: Sequence[tuple[int, str, str]], first_time: set[int]) -> None:
-    news = [effect for effect in effects if effect[0] in first_time and effect[1] != DISPATCH]
-    if news:
-        fetch(_ANNOUNCE, *map(list, zip(*news, strict=True)))
-
-
-def _all_lines(
-    order: Order, leaving: Sequence[Order], lines: dict[int, list[OrderLine]]
-) -> list[OrderLine]:
-    """The order's lines and those of the orders merged into it."""
-    merged = [other for other in leaving if other.merged_into_number == order.number]
-    return [line for one in (order, *merged) for line in lines[one.pk]]
-
-
-def _plan(order: Order, lines: list[OrderLine], today: date, now: datetime) -> list[_Parcel]:
-    """One parcel, or one per delivery date of a subscription; later ones stay planned."""
-    if not order.deliveries:
-        parcel = _Parcel(_shipment(order, f"{order.number}-1", None))
-        parcel.contents = [(line.pk, line.quantity) for line in lines]
-        parcel.shipment.mark_released(now)
-        return [parcel]
-    parcels = []
-    for sequence, delivery in enumerate(order.deliveries, start=1):
-        day = date.fromisoformat(delivery["date"])
-        parcel = _Parcel(_shipment(order, f"{order.number}-{sequence}", day))
-        parcel.contents = batch_contents(delivery, lines, len(order.deliveries))
-        if day - BATCH_LEAD <= today:
-            parcel.shipment.mark_released(now)
-        parcels.append(parcel)
-    return parcels
-
-
-def batch_contents(
-    delivery: dict[str, object], lines: Sequence[OrderLine], batches: int
-) -> list[tuple[int, int]]:
-    """(order line id, units) of one delivery: as it names them, else an even share of each line."""
-    named = delivery.get("lines")
-    if not isinstance(named, list) or not named:
-        return [(line.pk, line.quantity // batches) for line in lines]
-    contents = []
-    for item in named:
-        line = next(line for line in lines if line.sku.code == item["sku"])
-        contents.append((line.pk, item["quantity"]))
-    return contents
-
-
-def _shipment(order: Order, number: str, deliver_on: date | None) -> Shipment:
-    return Shipment(
-        order_id=order.pk,
-        number=number,
-        deliver_on=deliver_on,
-        warehouse_id=order.warehouse_id or order.stock_warehouse_id,
-        courier_id=order.courier_id,
-        packaging_id=order.packaging_id,
-        lane=order.lane,
-        print_priority=order.print_priority,
-    )
-
-
-def _store(parcels: Sequence[_Parcel]) -> None:
-    """Append shipments, their lines first, so that the first event carries the contents."""
-    if not parcels:
-        return
-    ids = fetch(
-        "SELECT nextval(pg_get_serial_sequence('orders_shipment', 'id'))"
-        " FROM generate_series(1, %s::int)",
-        len(parcels),
-    )
-    for (key,), parcel in zip(ids, parcels, strict=True):
-        parcel.shipment.pk = key
-    copy(
-        "orders_shipmentline",
-        ("shipment_id", "order_line_id", "quantity"),
-        [(parcel.shipment.pk, *item) for parcel in parcels for item in parcel.contents],
-    )
-    copy(
-        "orders_shipment",
-        _SHIPMENT_COLUMNS,
+def _plan(leaving: Sequence[Order], first_time: set[int], now: datetime) -> None:
+    """Store the parcels of orders dispatched for the first time, with what was merged into them."""
+    found = OrderLine.objects.filter(order__in=leaving).select_related("sku")
+    lines = {
+        order_id: list(group)
+        for order_id, group in groupby(
+            found.order_by("order_id", "position"), key=lambda line: line.order_id
+        )
+    }
+    merged: dict[str, list[OrderLine]] = {}
+    for order in leaving:
+        merged.setdefault(order.merged_into_number, []).extend(lines[order.pk])
+    store_parcels(
         [
-            tuple(getattr(parcel.shipment, column) for column in _SHIPMENT_COLUMNS)
-            for parcel in parcels
-        ],
+            parcel
+            for order in leaving
+            if order.pk in first_time
+            for parcel in plan_parcels(
+                order, [*lines[order.pk], *merged.get(order.number, ())], now
+            )
+        ]
     )
-
-
-def _release_stopped(orders: Sequence[Order], now: datetime) -> None:
-    """Let parcels that were frozen go on, of orders dispatched a second time."""
-    frozen = Shipment.objects.select_for_update().filter(
-        order__in=orders, state=ShipmentState.FROZEN
-    )
-    for shipment in frozen.order_by("id") if orders else ():
-        order = next(order for order in orders if order.pk == shipment.order_id)
-        shipment.warehouse_id = order.warehouse_id or shipment.warehouse_id
-        shipment.courier_id, shipment.packaging_id = order.courier_id, order.packaging_id
-        shipment.lane, shipment.print_priority = order.lane, order.print_priority
-        shipment.mark_released(now)
-        shipment.save()
 
 
 def release_due_batches(limit: int = 500) -> int:
@@ -303,10 +241,9 @@ def release_due_batches(limit: int = 500) -> int:
     with transaction.atomic():
         SYSTEM.begin()
         now = timezone.now()
-        today = now.astimezone(ZoneInfo(settings.SHOP_TIME_ZONE)).date()
         due = Shipment.objects.filter(
             state=ShipmentState.PLANNED,
-            deliver_on__lte=today + BATCH_LEAD,
+            deliver_on__lte=shop_day(now) + BATCH_LEAD,
             order__state__in=AT_WAREHOUSE,
         )
         orders = Order.objects.filter(pk__in=due.values("order_id")).order_by("id")

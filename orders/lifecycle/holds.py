@@ -11,13 +11,15 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from changefeed.recording import record_change
 from orders.actors import SYSTEM, Actor
 from orders.errors import AlreadyDone, NotAllowed, NotFound, OrderError, ReasonMissing, WrongState
 from orders.intake.holding import HoldDraft
 from orders.lifecycle.cancelling import cancel_locked
 from orders.lifecycle.dispatching import try_dispatch
-from orders.lifecycle.reading import blocking_holds, locked_order
-from orders.lifecycle.screening import open_hold, screen_locked, settle_state
+from orders.lifecycle.parents import follow_children
+from orders.lifecycle.reading import blocking_holds, child_orders, followers, locked_order
+from orders.lifecycle.screening import open_hold, screen_followers, screen_locked, settle_state
 from orders.lifecycle.timeline import note
 from orders.models import Hold, Order, ScreeningDecision, Waiver
 from orders.status import BEFORE_DISPATCH, FollowUp, HoldOwner, HoldState, OrderState, Risk
@@ -115,15 +117,21 @@ def release_hold(hold_id: int, *, actor: Actor, reason: str) -> Hold:
     hold.save()
     order = hold.order
     if hold.owner == HoldOwner.RULE:
+        _waive(hold, order)
+    note(order, "hold_released", actor, reason, hold=hold.pk, rule=hold.rule_key)
+    go_on(order, actor)
+    return hold
+
+
+def _waive(hold: Hold, order: Order) -> None:
+    """Keep the release for the order and for what travels in its parcel: holds are inherited."""
+    for one in (order, *followers(order)):
         Waiver.objects.get_or_create(
-            order=order,
+            order=one,
             rule_key=hold.rule_key,
             fingerprint=hold.fingerprint,
             defaults={"hold": hold},
         )
-    note(order, "hold_released", actor, reason, hold=hold.pk, rule=hold.rule_key)
-    go_on(order, actor)
-    return hold
 
 
 def go_on(order: Order, actor: Actor) -> None:
@@ -131,12 +139,14 @@ def go_on(order: Order, actor: Actor) -> None:
     if order.state not in BEFORE_DISPATCH or blocking_holds(order).exists():
         return
     screen_locked(order, ScreeningDecision.Cause.ROUTING)
+    if not blocking_holds(order).exists():
+        screen_followers(order)
     settle_state(order)
     if order.state == OrderState.READY:
         try_dispatch(order, actor)
-    children = Order.objects.filter(parent_number=order.number, state=OrderState.ON_HOLD)
-    for child in children.select_for_update(of=("self",)).order_by("id"):
+    for child in child_orders(order).filter(state=OrderState.ON_HOLD):
         go_on(child, actor)
+    follow_children([order.number], actor)
 
 
 def _require_second_person(hold: Hold, actor: Actor) -> None:
@@ -201,20 +211,28 @@ def hold_order(order_id: int, *, actor: Actor, reason: str) -> Hold:
 
 
 @transaction.atomic
-def escalate_overdue(now: datetime | None = None) -> int:
-    """Mark open holds past their due time; they never ship by themselves. Returns how many."""
+def escalate_overdue(now: datetime | None = None, limit: int = 500) -> int:
+    """Mark open holds past their due time; they never ship by themselves. Returns how many.
+
+    Orders that somebody works on are left to the next run.
+    """
     SYSTEM.begin()
     now = now or timezone.now()
-    overdue = (
-        Hold.objects.open()
-        .filter(due_at__lte=now, escalated_at__isnull=True)
-        .select_related("order")
-        .select_for_update(skip_locked=True, of=("self",))
-    )
-    count = 0
-    for hold in overdue.order_by("id"):
+    overdue = Hold.objects.open().filter(due_at__lte=now, escalated_at__isnull=True)
+    orders = Order.objects.filter(pk__in=overdue.values("order_id")).order_by("id")
+    locked = list(orders.select_for_update(skip_locked=True)[:limit])
+    found = overdue.filter(order__in=locked).select_related("order").order_by("id")
+    holds = list(found.select_for_update(of=("self",)))
+    for hold in holds:
         hold.escalated_at = now
         hold.save(update_fields=["escalated_at"])
         note(hold.order, "escalated", SYSTEM, hold=hold.pk)
-        count += 1
-    return count
+        record_change(
+            "hold.escalated",
+            subject_kind="order",
+            subject_id=hold.order.number,
+            subject_version=hold.order.version,
+            field="hold",
+            new={"id": hold.pk, "due_at": hold.due_at, "reason": hold.reason},
+        )
+    return len(holds)

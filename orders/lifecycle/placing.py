@@ -20,7 +20,7 @@ from orders.actors import Actor
 from orders.errors import FieldError, InvalidOrder, OrderError
 from orders.intake import reading
 from orders.intake.checks import CheckedOrder, check_order
-from orders.intake.document import OrderDocument, read_document
+from orders.intake.document import OrderDocument, clean, read_document
 from orders.intake.facts import Buyer, FactLine, OrderView, order_facts
 from orders.intake.holding import draft_holds
 from orders.intake.storage import NewOrder, store_customers, store_orders
@@ -84,10 +84,10 @@ def place_orders(
     Equal content under a number or key seen before is a replay and changes nothing; different
     content is a conflict. All good orders of a call are stored in one transaction.
     """
-    answers: list[Placed | None] = [None] * len(raws)
+    answers: dict[int, Placed] = {}
     candidates: list[_Candidate] = []
-    first_of: dict[str, int] = {}
-    repeats: list[tuple[int, _Candidate]] = []
+    repeats: list[_Candidate] = []
+    seen: set[tuple[str, str]] = set()
     for index, raw in enumerate(raws):
         try:
             document = read_document(raw)
@@ -95,31 +95,20 @@ def place_orders(
             answers[index] = Placed(Outcome.INVALID, number=_number_of(raw), errors=invalid.errors)
             continue
         candidate = _Candidate(index, document, body_hash(raw), keys[index] if keys else "")
-        if document.number in first_of:
-            repeats.append((first_of[document.number], candidate))
-        else:
-            first_of[document.number] = len(candidates)
-            candidates.append(candidate)
-    for index, placed in _place(candidates, actor).items():
-        answers[index] = placed
-    for position, repeat in repeats:
-        first = candidates[position]
-        original = answers[first.index]
-        same = first.body_hash == repeat.body_hash
-        if original is None or original.outcome is Outcome.INVALID or not same:
-            answers[repeat.index] = (
-                _place([repeat], actor)[repeat.index]
-                if original is not None and original.outcome is Outcome.INVALID
-                else Placed(Outcome.CONFLICT, number=repeat.document.number)
-            )
-        else:
-            answers[repeat.index] = _replay(repeat.document.number)
-    return [answer for answer in answers if answer is not None]
+        names = {("number", document.number)}
+        if candidate.key:
+            names.add(("key", candidate.key))
+        (repeats if names & seen else candidates).append(candidate)
+        seen |= names
+    answers |= _place(candidates, actor)
+    for repeat in repeats:
+        answers |= _place([repeat], actor)
+    return [answers[index] for index in range(len(raws))]
 
 
 def _number_of(raw: Any) -> str:
     number = raw.get("number") if isinstance(raw, Mapping) else None
-    return number[:64] if isinstance(number, str) else ""
+    return clean(number)[:64] if isinstance(number, str) else ""
 
 
 def _place(candidates: Sequence[_Candidate], actor: Actor) -> dict[int, Placed]:
@@ -135,7 +124,7 @@ def _place(candidates: Sequence[_Candidate], actor: Actor) -> dict[int, Placed]:
             with transaction.atomic():
                 return _Batch(candidates, actor).run()
         except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
-            if attempt == ATTEMPTS - 1:
+            if attempt == ATTEMPTS - 1 and len(candidates) == 1:
                 raise
         except (psycopg.errors.DataError, psycopg.errors.IntegrityError):
             if len(candidates) == 1:
@@ -145,7 +134,7 @@ def _place(candidates: Sequence[_Candidate], actor: Actor) -> dict[int, Placed]:
     for candidate in candidates:
         try:
             answers |= _place([candidate], actor)
-        except psycopg.errors.Error:
+        except (psycopg.errors.DataError, psycopg.errors.IntegrityError):
             answers[candidate.index] = Placed(
                 Outcome.INVALID,
                 number=candidate.document.number,
@@ -213,7 +202,7 @@ class _Batch:
         fresh = []
         for candidate in self.candidates:
             number = candidate.document.number
-            known = by_number.get(number) or (by_key.get(candidate.key) if candidate.key else None)
+            known = by_key.get(candidate.key) or by_number.get(number)
             if known is None:
                 fresh.append(candidate)
             elif known.body_hash == candidate.body_hash and known.number == number:

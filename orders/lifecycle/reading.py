@@ -6,22 +6,47 @@ from orders.errors import NotFound
 from orders.intake.checks import SkuRef
 from orders.intake.facts import Buyer, FactLine, OrderView
 from orders.models import Hold, Order, OrderLine
+from orders.status import OrderState
 
 
 def locked_order(order_id: int) -> Order:
     """The order under its row lock. Raises NotFound."""
-    try:
-        return Order.objects.select_for_update(of=("self",)).get(pk=order_id)
-    except Order.DoesNotExist:
-        raise NotFound from None
+    return _locked(Order.objects.filter(pk=order_id))
 
 
 def locked_order_by_number(number: str) -> Order:
     """The order under its row lock. Raises NotFound."""
-    try:
-        return Order.objects.select_for_update(of=("self",)).get(number=number)
-    except Order.DoesNotExist:
-        raise NotFound from None
+    return _locked(Order.objects.filter(number=number))
+
+
+def _locked(found: QuerySet[Order]) -> Order:
+    """A child's parent is locked before the child: its state follows its children's."""
+    key = found.values_list("pk", "parent_number").first()
+    if key is None:
+        raise NotFound
+    if key[1]:
+        split_parent(key[1])
+    return Order.objects.select_for_update(of=("self",)).get(pk=key[0])
+
+
+def split_parent(number: str) -> Order | None:
+    """The order of that number under its row lock, if it was split here."""
+    parents = Order.objects.select_for_update(of=("self",))
+    return parents.filter(number=number, split_into__gt=0).first()
+
+
+def child_orders(order: Order) -> QuerySet[Order]:
+    """The orders that this one was split into and that are not cancelled; locked when read."""
+    children = Order.objects.select_for_update(of=("self",)).order_by("id")
+    if not order.split_into:
+        return children.none()
+    return children.filter(parent_number=order.number).exclude(state=OrderState.CANCELLED)
+
+
+def followers(order: Order) -> QuerySet[Order]:
+    """The orders that travel in this one's parcel and are not cancelled; locked when read."""
+    merged = Order.objects.select_for_update(of=("self",)).order_by("id")
+    return merged.filter(merged_into_number=order.number).exclude(state=OrderState.CANCELLED)
 
 
 def blocking_holds(order: Order) -> QuerySet[Hold]:

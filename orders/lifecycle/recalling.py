@@ -1,4 +1,4 @@
-"""Asking the warehouse to stop a dispatched order, and what its answer leads to."""
+"""Asking the warehouse to stop a dispatched order."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -6,12 +6,15 @@ from django.utils.translation import gettext as _
 
 from orders.actors import Actor
 from orders.errors import AlreadyDone, ReasonMissing, WrongState
-from orders.lifecycle.reading import locked_order
+from orders.intake.holding import HoldDraft
+from orders.lifecycle.reading import followers, locked_order
+from orders.lifecycle.screening import open_hold
 from orders.lifecycle.timeline import note
 from orders.models import Order, Shipment, StopRequest
-from orders.status import OrderState, ShipmentState
+from orders.status import HoldOwner, OrderState, Risk, ShipmentState
 
-STOPPABLE = (ShipmentState.PLANNED, ShipmentState.RELEASED, ShipmentState.PICKING)
+Purpose = StopRequest.Purpose
+BEING_PACKED = (ShipmentState.RELEASED, ShipmentState.PICKING)
 
 
 @transaction.atomic
@@ -26,22 +29,31 @@ def recall_order(order_id: int, *, actor: Actor, reason: str) -> Order:
     order = locked_order(order_id)
     if order.state != OrderState.DISPATCHED:
         raise WrongState(_("Only an order that the warehouse is about to pack can be stopped."))
-    ask_to_stop(order, StopRequest.Purpose.HOLD, actor, reason.strip())
+    stop_locked(order, Purpose.HOLD, actor, reason.strip())
     return order
 
 
-def ask_to_stop(
+def stop_locked(
     order: Order,
     purpose: StopRequest.Purpose,
     actor: Actor,
     reason: str,
     fields: dict[str, object] | None = None,
-) -> StopRequest:
-    """Ask for every parcel of a locked, dispatched order; what no warehouse knows yet stops now."""
-    waiting = order.stop_requests.filter(state=StopRequest.State.WAITING).first()
-    if waiting is not None:
+) -> bool:
+    """Stop a locked, dispatched order; True when no warehouse has to answer first.
+
+    Batches that no warehouse knows yet stop at once. Raises WrongState for an order without a
+    parcel of its own, AlreadyDone while another request waits.
+    """
+    _require_own_parcels(order)
+    if order.stop_requests.filter(state=StopRequest.State.WAITING).exists():
         raise AlreadyDone(_("The warehouse was asked to stop already; wait for its answer."))
-    request = StopRequest.objects.create(
+    packed = order.shipments.filter(state__in=BEING_PACKED).exists()
+    _freeze_parcels(order, reason)
+    if not packed:
+        hold_stopped(order, purpose, reason)
+        return True
+    StopRequest.objects.create(
         order=order,
         purpose=purpose,
         fields=fields or {},
@@ -49,13 +61,52 @@ def ask_to_stop(
         actor=actor.name,
         source=actor.source,
     )
+    note(order, "stop_requested", actor, reason, purpose=purpose.value)
+    if purpose != Purpose.CHANGE:
+        _stop_gifts(order, purpose, actor, reason)
+    return False
+
+
+def hold_stopped(order: Order, purpose: StopRequest.Purpose, reason: str) -> None:
+    """Put a locked order whose parcels were all stopped on hold, with what travels in them."""
+    for one in (order, *followers(order)):
+        if one.state == OrderState.DISPATCHED:
+            one.mark_held()
+            one.save()
+            one.refresh_from_db(fields=["version"])
+    if purpose == Purpose.HOLD:
+        draft = HoldDraft(HoldOwner.MANUAL, reason, Risk.MEDIUM.value)
+        open_hold(order, draft, timezone.now())
+
+
+def _require_own_parcels(order: Order) -> None:
+    if order.merged_into_number:
+        raise WrongState(
+            _("It travels in the parcel of order %(number)s; stop that one.")
+            % {"number": order.merged_into_number}
+        )
+    if order.split_into:
+        raise WrongState(_("It was split; stop its child orders one by one."))
+
+
+def _freeze_parcels(order: Order, reason: str) -> None:
     now = timezone.now()
-    shipments = Shipment.objects.select_for_update().filter(order=order, state__in=STOPPABLE)
+    shipments = Shipment.objects.select_for_update(of=("self",)).filter(
+        order=order, state__in=[ShipmentState.PLANNED, *BEING_PACKED]
+    )
     for shipment in shipments.order_by("id"):
         shipment.freeze_requested_at, shipment.freeze_reason = now, reason[:200]
         shipment.freeze_answer = ""
         if shipment.state == ShipmentState.PLANNED:
             shipment.mark_frozen()
         shipment.save()
-    note(order, "stop_requested", actor, reason, purpose=purpose.value)
-    return request
+
+
+def _stop_gifts(order: Order, purpose: StopRequest.Purpose, actor: Actor, reason: str) -> None:
+    """A gift leaves with its main order: what stops the one stops the other."""
+    gifts = Order.objects.select_for_update(of=("self",)).filter(
+        gift_for_number=order.number, state=OrderState.DISPATCHED, merged_into_number=""
+    )
+    for gift in gifts.order_by("id"):
+        if not gift.stop_requests.filter(state=StopRequest.State.WAITING).exists():
+            stop_locked(gift, purpose, actor, reason)

@@ -1,6 +1,7 @@
 """Giving new stock to the orders that were short of it."""
 
 from django.db import transaction
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from orders.actors import SYSTEM
@@ -8,15 +9,24 @@ from orders.lifecycle.holds import go_on
 from orders.lifecycle.reading import locked_order, units_needed
 from orders.lifecycle.stock import StockRequest, reserve_stock
 from orders.lifecycle.timeline import note
-from orders.models import Hold, Warehouse
+from orders.models import Hold, OrderLine, Stock, Warehouse
 from orders.status import HoldOwner, OrderState
 
 
 def fill_short(limit: int = 200) -> int:
-    """Reserve for short orders, first paid first, and lift their stock holds; returns how many."""
+    """Reserve for short orders, first paid first, and lift their stock holds; returns how many.
+
+    Orders whose goods are still missing do not stand in the way of the others.
+    """
+    enough = Stock.objects.filter(
+        sku=OuterRef("sku"),
+        warehouse__is_active=True,
+        on_hand__gte=OuterRef("quantity") + F("reserved"),
+    )
+    missing = OrderLine.objects.filter(~Exists(enough), order=OuterRef("order"))
     waiting = (
         Hold.objects.open()
-        .filter(owner=HoldOwner.STOCK, order__state=OrderState.ON_HOLD)
+        .filter(~Exists(missing), owner=HoldOwner.STOCK, order__state=OrderState.ON_HOLD)
         .order_by("order__paid_at", "order_id")
         .values_list("order_id", flat=True)[:limit]
     )
@@ -30,10 +40,11 @@ def _fill(order_id: int) -> bool:
     hold = order.holds.open().filter(owner=HoldOwner.STOCK).first()
     if hold is None or order.state != OrderState.ON_HOLD:
         return False
-    every = list(Warehouse.objects.filter(is_active=True).values_list("pk", flat=True))
-    tried = [order.warehouse_id] if order.warehouse_id else every
-    request = StockRequest(order.number, units_needed(list(order.lines.all())), tried)
-    order.stock_warehouse_id = reserve_stock([request], SYSTEM.name)[0]
+    if order.stock_warehouse_id is None:
+        every = list(Warehouse.objects.filter(is_active=True).values_list("pk", flat=True))
+        tried = [order.warehouse_id] if order.warehouse_id else every
+        request = StockRequest(order.number, units_needed(list(order.lines.all())), tried)
+        order.stock_warehouse_id = reserve_stock([request], SYSTEM.name)[0]
     if order.stock_warehouse_id is None:
         return False
     order.save(update_fields=["stock_warehouse"])

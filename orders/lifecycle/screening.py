@@ -8,14 +8,21 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from orders.actors import Actor
+from orders.actors import SYSTEM, Actor
 from orders.errors import WrongState
 from orders.intake import reading as intake_reading
 from orders.intake.facts import order_facts
 from orders.intake.holding import HoldDraft, draft_holds
-from orders.lifecycle.reading import blocking_holds, locked_order, order_view, units_needed
+from orders.lifecycle.reading import (
+    blocking_holds,
+    followers,
+    locked_order,
+    order_view,
+    units_needed,
+)
 from orders.lifecycle.stock import choose_warehouse, read_available
-from orders.models import Hold, Order, OrderLine, ScreeningDecision
+from orders.lifecycle.timeline import note
+from orders.models import Hold, Order, OrderLine, ScreeningDecision, Waiver
 from orders.screening import SLOT_TABLES, Screened, screen
 from orders.status import BEFORE_DISPATCH, HoldOwner, HoldState, OrderState
 
@@ -42,13 +49,17 @@ def screen_locked(order: Order, cause: str) -> Screened:
     """
     lines = list(OrderLine.objects.filter(order=order).select_related("sku").order_by("position"))
     references = intake_reading.read_references(())
-    key = intake_reading.HistoryKey(order.address_key, order.customer_id, order.placed_at, order.pk)
+    key = intake_reading.HistoryKey(
+        order.address_key, order.customer_id, order.placed_at, _counted_as(order)
+    )
     zone = ZoneInfo(settings.SHOP_TIME_ZONE)
     now = timezone.now()
     needs = units_needed(lines)
     every = list(references.warehouses.values())
-    short = order.stock_warehouse_id is None and (
-        choose_warehouse(read_available(list(needs)), needs, every) is None
+    short = (
+        order.stock_warehouse_id is None
+        and not order.split_into
+        and choose_warehouse(read_available(list(needs)), needs, every) is None
     )
     begun = time.perf_counter_ns()
     facts = order_facts(
@@ -58,8 +69,7 @@ def screen_locked(order: Order, cause: str) -> Screened:
         zone=zone,
         today=now.astimezone(zone).date(),
     )
-    waived = frozenset(order.waivers.values_list("rule_key", "fingerprint"))
-    screened = screen(facts, now, references, waived)
+    screened = screen(facts, now, references, _waived(order))
     ScreeningDecision.objects.create(
         order=order,
         cause=cause,
@@ -77,6 +87,28 @@ def screen_locked(order: Order, cause: str) -> Screened:
     return screened
 
 
+def screen_followers(order: Order) -> None:
+    """Screen the orders that travel in the parcel of a locked order that nothing holds."""
+    for follower in followers(order).filter(state__in=BEFORE_DISPATCH):
+        screen_locked(follower, Cause.ROUTING)
+        follower.warehouse_id = order.warehouse_id or order.stock_warehouse_id
+        settle_state(follower)
+
+
+def _counted_as(order: Order) -> int:
+    """The order that history counts this purchase as: a split one's children are not purchases."""
+    parents = Order.objects.filter(number=order.parent_number, split_into__gt=0)
+    parent = parents.values_list("pk", flat=True).first() if order.parent_number else None
+    return parent or order.pk
+
+
+def _waived(order: Order) -> frozenset[tuple[str, str]]:
+    """(rule key, fingerprint) of what was released for the order or its parent."""
+    numbers = [order.number, *([order.parent_number] if order.parent_number else [])]
+    waivers = Waiver.objects.filter(order__number__in=numbers)
+    return frozenset(waivers.values_list("rule_key", "fingerprint"))
+
+
 def settle_state(order: Order) -> None:
     """Bring the state in line with the holds and the latest decision; saves the order."""
     if blocking_holds(order).exists():
@@ -87,7 +119,7 @@ def settle_state(order: Order) -> None:
             order.mark_cleared()
         elif order.state == OrderState.RECEIVED:
             order.mark_clean()
-    elif order.state == OrderState.ON_HOLD:
+    elif order.state in (OrderState.ON_HOLD, OrderState.READY):
         order.mark_waiting()
     order.save()
     order.refresh_from_db(fields=["version"])
@@ -99,45 +131,60 @@ def _is_to_be_dispatched(order: Order) -> bool:
 
 
 def take_slots(order: Order, screened: Screened) -> None:
-    """Let the decision fill slots and tags, except those that a person chose."""
-    for slot in SLOT_TABLES:
-        if slot not in order.manual_slots and slot in screened.assigned:
-            setattr(order, f"{slot}_id", screened.assigned[slot])
-    if "lane" not in order.manual_slots:
-        order.lane = screened.slot("lane") or order.lane
-    priority = screened.slot("print_priority")
-    if "print_priority" not in order.manual_slots and priority.isdecimal():
-        order.print_priority = int(priority)
+    """Let the decision fill slots and tags, except those that a person chose.
+
+    What travels in another order's parcel is routed with that order.
+    """
     order.tags = list(dict.fromkeys([*order.tags, *screened.decision.tags]))
+    if order.merged_into_number:
+        return
+    for slot in SLOT_TABLES:
+        if slot not in order.manual_slots:
+            setattr(order, f"{slot}_id", screened.assigned.get(slot))
+    if "lane" not in order.manual_slots:
+        order.lane = screened.slot("lane")
+    if "print_priority" not in order.manual_slots:
+        priority = screened.slot("print_priority")
+        order.print_priority = int(priority) if priority.isdecimal() else None
 
 
 def open_hold(order: Order, draft: HoldDraft, now: datetime, ruleset_version: int = 0) -> Hold:
-    """Open a hold on a locked order; the one of the same cause that is open already stays."""
-    hold, _created = Hold.objects.get_or_create(
+    """Open a hold on a locked order; an open one of the same cause stays, with its due time.
+
+    What a rule sees now replaces what it saw then, so that a release waives today's inputs.
+    """
+    seen = {
+        "rule_name": draft.rule_name,
+        "ruleset_version": ruleset_version or None,
+        "reason": draft.reason,
+        "risk": draft.risk,
+        "inputs": draft.inputs,
+        "fingerprint": draft.fingerprint,
+    }
+    hold, created = Hold.objects.get_or_create(
         order=order,
         owner=draft.owner,
         rule_key=draft.rule_key,
         state=HoldState.OPEN,
-        defaults={
-            "rule_name": draft.rule_name,
-            "ruleset_version": ruleset_version or None,
-            "reason": draft.reason,
-            "risk": draft.risk,
-            "inputs": draft.inputs,
-            "fingerprint": draft.fingerprint,
-            "opened_at": now,
-            "due_at": now + timedelta(minutes=settings.HOLD_DUE_MINUTES),
-        },
+        defaults=seen
+        | {"opened_at": now, "due_at": now + timedelta(minutes=settings.HOLD_DUE_MINUTES)},
     )
+    if not created and draft.owner == HoldOwner.RULE and hold.fingerprint != draft.fingerprint:
+        for name, value in seen.items():
+            setattr(hold, name, value)
+        hold.save(update_fields=list(seen))
     return hold
 
 
 def _open_new_holds(order: Order, screened: Screened, now: datetime) -> None:
     for draft in draft_holds(screened, short=False, needs=()):
-        open_hold(order, draft, now, screened.ruleset_version)
+        same = order.holds.blocking().filter(owner=draft.owner, rule_key=draft.rule_key)
+        if not same.filter(state=HoldState.UPHELD).exists():  # a correction is waited for
+            open_hold(order, draft, now, screened.ruleset_version)
 
 
 def _lift_screening_holds(order: Order, now: datetime) -> None:
     for hold in order.holds.open().filter(owner=HoldOwner.SCREENING):
-        hold.mark_released(by="system", at=now, reason="")
+        hold.mark_released(by=SYSTEM.name, at=now, reason="")
         hold.save()
+        note(order, "hold_released", SYSTEM, hold=hold.pk)

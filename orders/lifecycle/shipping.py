@@ -8,18 +8,15 @@ from django.utils.translation import gettext as _
 
 from orders.actors import Actor
 from orders.errors import NotFound, WrongState
-from orders.intake.holding import HoldDraft
-from orders.lifecycle.cancelling import cancel_locked
-from orders.lifecycle.changing import after_change, apply_fields
-from orders.lifecycle.reading import locked_order
-from orders.lifecycle.screening import open_hold
+from orders.lifecycle.parents import follow_children
+from orders.lifecycle.reading import followers, locked_order
 from orders.lifecycle.stock import consume_reservation
+from orders.lifecycle.stopping import GONE, answer_stop
 from orders.lifecycle.timeline import note
 from orders.models import Order, Shipment, StopRequest
-from orders.status import HoldOwner, OrderState, Risk, ShipmentState
+from orders.status import OrderState, ShipmentState
 
 EVENTS = ("picked", "shipped", "delivered", "freeze_ack", "freeze_refused")
-GONE = (ShipmentState.SHIPPED, ShipmentState.DELIVERED)
 FINISHED = (*GONE, ShipmentState.CANCELLED)
 
 
@@ -80,12 +77,13 @@ def _shipped(shipment: Shipment, order: Order, actor: Actor, at: datetime, waybi
     for owner, units in _units_by_order(shipment).items():
         consume_reservation(owner, units, actor.name)
     note(order, "shipped", actor, parcel=shipment.number, waybill=waybill)
-    _answer_stop(order, actor)
+    answer_stop(order, actor)
     if not order.shipments.exclude(state__in=FINISHED).exists():
-        for one in _travelling_together(order):
+        for one in (order, *followers(order)):
             if one.state == OrderState.DISPATCHED:
                 one.mark_shipped()
                 one.save()
+        follow_children([order.parent_number], actor)
 
 
 def _delivered(shipment: Shipment, order: Order, actor: Actor, at: datetime, waybill: str) -> None:
@@ -97,32 +95,34 @@ def _delivered(shipment: Shipment, order: Order, actor: Actor, at: datetime, way
         state__in=[ShipmentState.DELIVERED, ShipmentState.CANCELLED]
     )
     if not open_parcels.exists():
-        for one in _travelling_together(order):
+        for one in (order, *followers(order)):
             if one.state == OrderState.SHIPPED:
                 one.mark_delivered()
                 one.save()
+        follow_children([order.parent_number], actor)
 
 
 def _freeze_acknowledged(
     shipment: Shipment, order: Order, actor: Actor, at: datetime, waybill: str
 ) -> None:
-    _require_question(shipment)
+    _require_question(shipment, order)
     _require(shipment, ShipmentState.RELEASED, ShipmentState.PICKING)
     shipment.mark_frozen()
     shipment.save()
     note(order, "warehouse_stopped", actor, parcel=shipment.number)
-    _answer_stop(order, actor)
+    answer_stop(order, actor)
 
 
 def _freeze_refused(
     shipment: Shipment, order: Order, actor: Actor, at: datetime, waybill: str
 ) -> None:
-    _require_question(shipment)
-    _require(shipment, ShipmentState.RELEASED, ShipmentState.PICKING, *GONE)
+    if shipment.state not in GONE or shipment.freeze_requested_at is None:
+        _require_question(shipment, order)
+        _require(shipment, ShipmentState.RELEASED, ShipmentState.PICKING)
     shipment.freeze_answer = Shipment.FreezeAnswer.REFUSED
     shipment.save()
     note(order, "warehouse_refused", actor, parcel=shipment.number)
-    _answer_stop(order, actor)
+    answer_stop(order, actor)
 
 
 _ACTS = {
@@ -134,8 +134,9 @@ _ACTS = {
 }
 
 
-def _require_question(shipment: Shipment) -> None:
-    if shipment.freeze_requested_at is None:
+def _require_question(shipment: Shipment, order: Order) -> None:
+    waiting = order.stop_requests.filter(state=StopRequest.State.WAITING)
+    if shipment.freeze_requested_at is None or not waiting.exists():
         raise WrongState(_("Nobody asked to stop this parcel."))
 
 
@@ -147,60 +148,3 @@ def _units_by_order(shipment: Shipment) -> dict[Order, dict[int, int]]:
         sku = line.order_line.sku_id
         of_order[sku] = of_order.get(sku, 0) + line.quantity
     return units
-
-
-def _travelling_together(order: Order) -> list[Order]:
-    """The locked order, and the orders merged into it."""
-    merged = Order.objects.select_for_update().filter(merged_into_number=order.number)
-    return [order, *merged.order_by("id")]
-
-
-def _answer_stop(order: Order, actor: Actor) -> None:
-    """Once every parcel has been answered for, carry out the request or note that it came late."""
-    request = order.stop_requests.filter(state=StopRequest.State.WAITING).first()
-    if request is None:
-        return
-    shipments = list(order.shipments.exclude(state=ShipmentState.CANCELLED))
-    too_late = [
-        one
-        for one in shipments
-        if one.freeze_answer == Shipment.FreezeAnswer.REFUSED or one.state in GONE
-    ]
-    stopped = [one for one in shipments if one.state == ShipmentState.FROZEN]
-    if len(too_late) + len(stopped) < len(shipments):
-        return
-    now = timezone.now()
-    if too_late:
-        for one in stopped:
-            _let_go_on(one, now)
-        request.mark_refused(now)
-        request.save()
-        note(order, "stop_came_too_late", actor, request.reason, purpose=request.purpose)
-        return
-    request.mark_carried_out(now)
-    request.save()
-    _carry_out(order, request)
-
-
-def _let_go_on(shipment: Shipment, now: datetime) -> None:
-    shipment.mark_released(now)
-    shipment.save()
-
-
-def _carry_out(order: Order, request: StopRequest) -> None:
-    """Do what the warehouse was stopped for, in the name of who asked."""
-    asker = Actor(request.actor, request.source)
-    if request.purpose == StopRequest.Purpose.CANCEL:
-        cancel_locked(order, asker, request.reason)
-        return
-    order.mark_held()
-    order.save()
-    if request.purpose == StopRequest.Purpose.HOLD:
-        open_hold(
-            order,
-            HoldDraft(HoldOwner.MANUAL, request.reason, Risk.MEDIUM.value),
-            timezone.now(),
-        )
-        return
-    apply_fields(order, request.fields, asker)
-    after_change(order, asker)

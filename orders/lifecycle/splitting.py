@@ -3,20 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from string import ascii_uppercase
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders.actors import Actor
 from orders.errors import NotFound, WrongState
+from orders.lifecycle.dispatching import hold_for_stock
 from orders.lifecycle.holds import go_on
-from orders.lifecycle.reading import blocking_holds, locked_order_by_number, units_needed
+from orders.lifecycle.reading import (
+    blocking_holds,
+    followers,
+    locked_order_by_number,
+    units_needed,
+)
 from orders.lifecycle.screening import settle_state
 from orders.lifecycle.stock import StockRequest, release_reservation, reserve_stock
 from orders.lifecycle.timeline import note
-from orders.models import Order, OrderLine
+from orders.models import Order, OrderLine, Warehouse
 from orders.sql import copy, fetch
-from orders.status import BEFORE_DISPATCH, OrderState
+from orders.status import BEFORE_DISPATCH, HoldOwner
 from orders.totals import apportion, goods_total
 
 Part = Sequence[tuple[int, int]]
@@ -39,34 +47,69 @@ def split_order(number: str, parts: Sequence[Part], *, actor: Actor) -> list[Ord
 
     The parts together hold exactly the units ordered. Children share the parent's holds, take
     over its stock and are dispatched by themselves; discount and shipping are apportioned by
-    goods value. Raises WrongState.
+    goods value. Where the parent was short, each child tries for itself. Raises WrongState.
     """
     actor.begin()
     parent = locked_order_by_number(number)
-    if parent.state not in BEFORE_DISPATCH or parent.split_into or parent.merged_into_number:
-        raise WrongState(_("Only a whole order that no warehouse has yet can be split."))
     lines = list(parent.lines.select_related("sku").order_by("position"))
+    _require_splittable(parent, len(parts))
     _require_exact(lines, parts)
-    shares = _shares(parent, lines, parts)
-    warehouse = parent.stock_warehouse_id
+    reserved_at = parent.stock_warehouse_id
     release_reservation(parent, actor.name)
+    _lift_stock_hold(parent, actor)
     parent.split_into = len(parts)
     parent.save()
     children = [
-        _create_child(parent, f"{number}-{chr(65 + index)}", share)
-        for index, share in enumerate(shares)
+        _create_child(parent, child_number, share)
+        for child_number, share in zip(
+            _child_numbers(parent, len(parts)), _shares(parent, lines, parts), strict=True
+        )
     ]
     for child in children:
-        request = StockRequest(
-            child.number, units_needed(list(child.lines.all())), [warehouse] if warehouse else []
-        )
-        child.stock_warehouse_id = reserve_stock([request], actor.name)[0]
-        child.save()
+        _reserve_for_child(child, reserved_at or parent.warehouse_id, actor)
         note(child, "split_off", actor, parent=number)
     note(parent, "split", actor, children=[child.number for child in children])
+    settle_state(parent)
     for child in children:
-        settle_state(child) if blocking_holds(child).exists() else go_on(child, actor)
+        if blocking_holds(child).exists():
+            settle_state(child)
+        else:
+            go_on(child, actor)
     return children
+
+
+def _require_splittable(parent: Order, count: int) -> None:
+    whole = not (parent.split_into or parent.merged_into_number or parent.deliveries)
+    if parent.state not in BEFORE_DISPATCH or not whole or parent.shipments.exists():
+        raise WrongState(_("Only a whole order that no warehouse has yet can be split."))
+    if followers(parent).exists():
+        raise WrongState(_("Other orders travel in its parcel; it cannot be split."))
+    numbers = _child_numbers(parent, count)
+    longest = Order._meta.get_field("number").max_length
+    if len(numbers[-1]) > longest or Order.objects.filter(number__in=numbers).exists():
+        raise WrongState(_("The numbers of the child orders are taken or too long."))
+
+
+def _child_numbers(parent: Order, count: int) -> list[str]:
+    return [f"{parent.number}-{letter}" for letter in ascii_uppercase[:count]]
+
+
+def _lift_stock_hold(parent: Order, actor: Actor) -> None:
+    """A split order takes nothing from stock itself, so it is not short of anything."""
+    for hold in parent.holds.open().filter(owner=HoldOwner.STOCK):
+        hold.mark_released(by=actor.name, at=timezone.now(), reason="")
+        hold.save()
+
+
+def _reserve_for_child(child: Order, warehouse_id: int | None, actor: Actor) -> None:
+    lines = list(child.lines.select_related("sku"))
+    every = Warehouse.objects.filter(is_active=True).values_list("pk", flat=True)
+    tried = [warehouse_id] if warehouse_id else list(every)
+    request = StockRequest(child.number, units_needed(lines), tried)
+    child.stock_warehouse_id = reserve_stock([request], actor.name)[0]
+    if child.stock_warehouse_id is None:
+        hold_for_stock(child, lines, timezone.now())
+    child.save()
 
 
 def _require_exact(lines: Sequence[OrderLine], parts: Sequence[Part]) -> None:
@@ -85,9 +128,16 @@ def _shares(parent: Order, lines: Sequence[OrderLine], parts: Sequence[Part]) ->
     by_position = {line.position: line for line in lines}
     chosen = [[(by_position[position], units) for position, units in part] for part in parts]
     goods = [goods_total((units, line.unit_price) for line, units in part) for part in chosen]
-    discounts = apportion(parent.discount_total, goods)
-    shipping = apportion(parent.shipping_total, goods)
-    return [_Share(*share) for share in zip(chosen, goods, discounts, shipping, strict=True)]
+    # No part may be discounted below zero: what exceeds the goods comes off the shipping.
+    covered = min(parent.discount_total, parent.goods_total)
+    beyond = apportion(parent.discount_total - covered, goods)
+    rest = apportion(parent.shipping_total - sum(beyond), goods)
+    return [
+        _Share(lines_of_part, value, discount + over, over + shipping)
+        for lines_of_part, value, discount, over, shipping in zip(
+            chosen, goods, apportion(covered, goods), beyond, rest, strict=True
+        )
+    ]
 
 
 def _create_child(parent: Order, number: str, share: _Share) -> Order:
@@ -144,8 +194,8 @@ def merge_orders(main_number: str, other_numbers: Sequence[str], *, actor: Actor
     _require_mergeable(main, list(orders.values()))
     for other in orders.values():
         for hold in other.holds.blocking().order_by("id"):
-            same = main.holds.open().filter(owner=hold.owner, rule_key=hold.rule_key)
-            if not same.exists():
+            same = main.holds.blocking().filter(owner=hold.owner, rule_key=hold.rule_key)
+            if hold.owner != HoldOwner.STOCK and not same.exists():
                 hold.order = main
                 hold.save(update_fields=["order"])
         _follow(main, other, actor)
@@ -159,27 +209,32 @@ def merge_orders(main_number: str, other_numbers: Sequence[str], *, actor: Actor
 
 
 def _require_mergeable(main: Order, others: Sequence[Order]) -> None:
+    if not others:
+        raise WrongState(_("Name at least one other order."))
     for order in (main, *others):
-        if order.state not in BEFORE_DISPATCH or order.split_into or order.merged_into_number:
+        tied = order.split_into or order.merged_into_number or order.deliveries
+        if order.state not in BEFORE_DISPATCH or tied or order.shipments.exists():
             raise WrongState(_("Only whole orders that no warehouse has yet can be merged."))
+        if order.paid_at is None:
+            raise WrongState(_("Order %(number)s is not paid.") % {"number": order.number})
         same = (order.customer_id, order.address_key, order.ship_name, order.currency)
         if same != (main.customer_id, main.address_key, main.ship_name, main.currency):
             raise WrongState(
                 _("Only orders of one customer to one recipient and address can be merged.")
             )
-    if not others:
-        raise WrongState(_("Name at least one other order."))
+    if any(followers(other).exists() for other in others):
+        raise WrongState(_("Other orders travel in its parcel; name it as the main order."))
 
 
 def _follow(main: Order, other: Order, actor: Actor) -> None:
-    """Let another order travel with the main one: same warehouse, cleared of moved holds."""
+    """Let another order travel with the main one: routed with it, its holds now the main's.
+
+    A hold for stock stays, since the stock is its own; the main order waits for it.
+    """
     other.merged_into_number = main.number
     other.warehouse_id = main.warehouse_id or main.stock_warehouse_id
-    for hold in other.holds.open():
-        hold.mark_released(by=actor.name, at=hold.opened_at, reason=main.number)
+    now = timezone.now()
+    for hold in other.holds.open().exclude(owner=HoldOwner.STOCK):
+        hold.mark_released(by=actor.name, at=now, reason=main.number)
         hold.save()
-    if other.state == OrderState.ON_HOLD:
-        other.mark_cleared()
-    elif other.state == OrderState.RECEIVED:
-        other.mark_clean()
-    other.save()
+    settle_state(other)

@@ -21,7 +21,7 @@ class Hold(ConcurrentTransitionMixin, models.Model):
     order = models.ForeignKey(Order, models.CASCADE, related_name="holds", verbose_name=_("order"))
     owner = models.CharField(_("owner"), max_length=16, choices=HoldOwner.choices)
     rule_key = models.CharField(_("rule key"), max_length=80, blank=True)
-    rule_name = models.CharField(_("rule"), max_length=120, blank=True)
+    rule_name = models.CharField(_("rule"), max_length=200, blank=True)
     ruleset_version = models.PositiveIntegerField(_("rule-set version"), null=True, blank=True)
     reason = models.TextField(_("hold reason"))
     risk = models.CharField(_("risk"), max_length=6, choices=Risk.choices, default=Risk.HIGH)
@@ -46,7 +46,7 @@ class Hold(ConcurrentTransitionMixin, models.Model):
         verbose_name=_("claimed by"),
     )
     claimed_until = models.DateTimeField(_("claimed until"), null=True, blank=True)
-    resolved_by = models.CharField(_("resolved by"), max_length=80, blank=True)
+    resolved_by = models.CharField(_("resolved by"), max_length=160, blank=True)
     resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
     resolution = models.TextField(_("reason given"), blank=True)
     follow_up = models.CharField(

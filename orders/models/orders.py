@@ -41,7 +41,7 @@ class Order(ConcurrentTransitionMixin, models.Model):
         protected=True,
     )
     version = models.PositiveIntegerField(_("version"), default=1, editable=False)
-    source = models.CharField(_("source"), max_length=40, editable=False)
+    source = models.CharField(_("source"), max_length=50, editable=False)
     idempotency_key = models.CharField(
         _("idempotency key"), max_length=120, blank=True, default="", editable=False
     )
@@ -88,7 +88,7 @@ class Order(ConcurrentTransitionMixin, models.Model):
     invoice_title = models.CharField(_("invoice title"), max_length=120, blank=True)
     delivery_slot = models.CharField(_("delivery slot"), max_length=60, blank=True)
 
-    tags = ArrayField(models.CharField(max_length=40), verbose_name=_("tags"), default=list)
+    tags = ArrayField(models.CharField(max_length=64), verbose_name=_("tags"), default=list)
     warehouse = models.ForeignKey(
         Warehouse,
         models.PROTECT,
@@ -116,7 +116,7 @@ class Order(ConcurrentTransitionMixin, models.Model):
         related_name="orders",
         verbose_name=_("packaging"),
     )
-    lane = models.CharField(_("lane"), max_length=40, blank=True)
+    lane = models.CharField(_("lane"), max_length=64, blank=True)
     print_priority = models.PositiveSmallIntegerField(_("print priority"), null=True, blank=True)
     manual_slots = ArrayField(
         models.CharField(max_length=20),
@@ -193,6 +193,11 @@ class Order(ConcurrentTransitionMixin, models.Model):
                 condition=~Q(gift_for_number=""),
                 name="order_by_gift_for",
             ),
+            models.Index(
+                fields=["merged_into_number"],
+                condition=~Q(merged_into_number=""),
+                name="order_by_merged_into",
+            ),
         ]
         triggers = triggers.ORDER
 
@@ -221,9 +226,11 @@ class Order(ConcurrentTransitionMixin, models.Model):
     def mark_cleared(self) -> None:
         """The last blocking hold was lifted."""
 
-    @transition(field=state, source=OrderState.ON_HOLD, target=OrderState.RECEIVED)
+    @transition(
+        field=state, source=[OrderState.ON_HOLD, OrderState.READY], target=OrderState.RECEIVED
+    )
     def mark_waiting(self) -> None:
-        """No hold is left, but no rule sends it on yet: it is not paid, for instance."""
+        """Nothing holds it, but no rule sends it on yet: it is not paid, for instance."""
 
     @transition(field=state, source=OrderState.READY, target=OrderState.DISPATCHED)
     def mark_dispatched(self, at: Any) -> None:
@@ -303,8 +310,8 @@ class TimelineEntry(models.Model):
         Order, models.CASCADE, related_name="timeline", verbose_name=_("order")
     )
     act = models.CharField(_("act"), max_length=40)
-    actor = models.CharField(_("actor"), max_length=80)
-    source = models.CharField(_("source"), max_length=40, blank=True)
+    actor = models.CharField(_("actor"), max_length=160)
+    source = models.CharField(_("source"), max_length=50, blank=True)
     reason = models.TextField(_("reason"), blank=True)
     detail = models.JSONField(_("detail"), default=dict, blank=True)
     at = models.DateTimeField(_("at"), db_default=Now())

@@ -58,7 +58,7 @@ class Shipment(ConcurrentTransitionMixin, models.Model):
         db_index=False,
         verbose_name=_("packaging"),
     )
-    lane = models.CharField(_("lane"), max_length=40, blank=True)
+    lane = models.CharField(_("lane"), max_length=64, blank=True)
     print_priority = models.PositiveSmallIntegerField(_("print priority"), null=True, blank=True)
     waybill = models.CharField(_("waybill"), max_length=64, blank=True)
     created_at = models.DateTimeField(_("created at"), db_default=Now())
@@ -102,6 +102,14 @@ class Shipment(ConcurrentTransitionMixin, models.Model):
     )
     def mark_released(self, at: datetime) -> None:
         self.released_at = at
+        self._forget_freeze()
+
+    @transition(field=state, source=ShipmentState.FROZEN, target=ShipmentState.PLANNED)
+    def mark_planned(self) -> None:
+        """A stopped batch goes on, but its day has not come."""
+        self._forget_freeze()
+
+    def _forget_freeze(self) -> None:
         self.freeze_requested_at, self.freeze_reason, self.freeze_answer = None, "", ""
 
     @transition(field=state, source=ShipmentState.RELEASED, target=ShipmentState.PICKING)
@@ -183,8 +191,8 @@ class StopRequest(models.Model):
     purpose = models.CharField(_("purpose"), max_length=6, choices=Purpose.choices)
     fields = models.JSONField(_("requested values"), default=dict, blank=True)
     reason = models.TextField(_("reason"), blank=True)
-    actor = models.CharField(_("actor"), max_length=80)
-    source = models.CharField(_("source"), max_length=40)
+    actor = models.CharField(_("actor"), max_length=160)
+    source = models.CharField(_("source"), max_length=50)
     state = FSMField(
         _("state"), max_length=11, choices=State.choices, default=State.WAITING, protected=True
     )

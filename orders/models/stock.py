@@ -48,7 +48,7 @@ class StockEntry(models.Model):
     on_hand_delta = models.IntegerField(_("change on hand"), default=0)
     reserved_delta = models.IntegerField(_("change reserved"), default=0)
     order_number = models.CharField(_("order number"), max_length=64, blank=True)
-    actor = models.CharField(_("actor"), max_length=80)
+    actor = models.CharField(_("actor"), max_length=160)
     at = models.DateTimeField(_("at"), db_default=Now())
 
     class Meta:

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('orders', '0003_initial'),
+        ('orders', '0002_stop_requests_and_splits'),
     ]
 
     operations = [
