@@ -96,7 +96,7 @@ def test_repeating_a_request_answers_with_the_same_return(shop, by_header):
 def test_a_wrong_request_names_its_field_and_stores_nothing(shop, changes, field, code):
     order = make_delivered(lines=[("TEA-1", 2, "99.00")])
 
-    answer = shop.post("returns/", body(order, **changes))
+    answer = shop.post("returns/", {**body(order), **changes})
 
     assert (field, code) in fields_of(refused(answer, 422))
     assert not ReturnRequest.objects.exists()
