@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from orders.actors import Actor
 from rules import live
@@ -16,7 +16,7 @@ def no_rules_from_before() -> None:
 
 
 @pytest.fixture(autouse=True)
-def quick_passwords(settings: SettingsWrapper) -> None:
+def quick_passwords(settings: Settings) -> None:
     """Hashing a password properly takes longer than most tests."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

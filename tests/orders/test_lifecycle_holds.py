@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from changefeed.models import Change
 from orders.actors import user_actor
@@ -243,7 +243,7 @@ def test_release_waits_for_the_other_holds() -> None:
     assert state(order) == "dispatched"
 
 
-def test_the_author_of_a_rule_does_not_release_what_it_held_alone(settings: SettingsWrapper) -> None:
+def test_the_author_of_a_rule_does_not_release_what_it_held_alone(settings: Settings) -> None:
     author = make_user("supervisor")
     rule = hold_rule("grade-d", "customer.crm_grade", "eq", "D")
     publish_rules(rule, actor=f"user:{author.username}")
