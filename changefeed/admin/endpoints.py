@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldAdminURLInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from changefeed import lifecycle
 from changefeed.admin.base import ReasonForm, actor_of, to_page
@@ -33,7 +33,8 @@ class EndpointAdmin(ModelAdmin):
     fields = ("name", "url", "kinds", "fields", "concurrency", "rate", "allowed_networks")
     formfield_overrides = {
         ArrayField: {"widget": UnfoldAdminTextInputWidget},
-        URLField: {"widget": UnfoldAdminURLInputWidget, "assume_scheme": "https"},
+        # A plain input: Unfold's own shows the address as a link.
+        URLField: {"widget": UnfoldAdminTextInputWidget, "assume_scheme": "https"},
     }
     actions_detail = ("resume", "pause", "rotate_secret", "retire_secrets", "remove")
     change_form_after_template = "admin/changefeed/endpoint_after.html"
@@ -67,14 +68,14 @@ class EndpointAdmin(ModelAdmin):
         description=gettext_lazy("state"),
         ordering="state",
         label={
-            EndpointState.ACTIVE.label: "success",
-            EndpointState.OPEN.label: "danger",
-            EndpointState.HALF_OPEN.label: "warning",
-            EndpointState.PAUSED.label: "info",
+            EndpointState.ACTIVE: "success",
+            EndpointState.OPEN: "danger",
+            EndpointState.HALF_OPEN: "warning",
+            EndpointState.PAUSED: "info",
         },
     )
-    def shown_state(self, endpoint: Endpoint) -> str:
-        return str(EndpointState(endpoint.state).label)
+    def shown_state(self, endpoint: Endpoint) -> tuple[str, str]:
+        return endpoint.state, endpoint.get_state_display()
 
     @display(description=gettext_lazy("subjects waiting"), ordering="lane_count")
     def pending(self, endpoint: Any) -> int:
@@ -83,6 +84,12 @@ class EndpointAdmin(ModelAdmin):
     @display(description=gettext_lazy("oldest waiting for"), ordering="since")
     def oldest(self, endpoint: Any) -> str:
         return timesince(endpoint.since, timezone.now()) if endpoint.since else "–"
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Viewers get the address as text, for a read-only URL would become a link."""
+        if self.has_edit_permission(request):
+            return self.fields
+        return tuple("shown_address" if name == "url" else name for name in self.fields)
 
     # -- one endpoint -----------------------------------------------------------------------------
 
@@ -97,7 +104,6 @@ class EndpointAdmin(ModelAdmin):
         endpoint = self.get_object(request, object_id) if object_id else None
         if endpoint:
             context["endpoint"] = endpoint
-            context["shown_state"] = self.shown_state(endpoint)
             context["recent_attempts"] = Attempt.objects.filter(endpoint=endpoint).order_by(
                 "-sent_at"
             )[:RECENT_ATTEMPTS]

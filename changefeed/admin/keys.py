@@ -63,9 +63,12 @@ class ApiKeyAdmin(ModelAdmin):
     def shown_scopes(self, key: ApiKey) -> str:
         return ", ".join(key.scopes)
 
-    @display(description=gettext_lazy("revoked"), boolean=True)
-    def shown_state(self, key: ApiKey) -> bool:
-        return key.revoked_at is not None
+    @display(
+        description=gettext_lazy("state"),
+        label={"valid": "success", "revoked": "danger"},
+    )
+    def shown_state(self, key: ApiKey) -> tuple[str, str]:
+        return ("revoked", _("revoked")) if key.revoked_at else ("valid", _("valid"))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
         plain = issue_key(obj)

@@ -33,7 +33,7 @@ class FeedLaneAdmin(ReadOnlyAdmin):
         "endpoint",
         "subject_kind",
         "subject_id",
-        "shown_state",
+        "state",
         "attempts",
         "rejections",
         "pending_since",
@@ -41,7 +41,6 @@ class FeedLaneAdmin(ReadOnlyAdmin):
         "head_seq",
         "last_seq",
     )
-    readonly_fields = ("shown_state",)
     actions_detail = ("resume", "skip")
     change_form_after_template = "admin/changefeed/lane_after.html"
 
@@ -61,14 +60,14 @@ class FeedLaneAdmin(ReadOnlyAdmin):
     @display(
         description=gettext_lazy("state"),
         label={
-            LaneState.READY.label: "info",
-            LaneState.LEASED.label: "success",
-            LaneState.BACKOFF.label: "warning",
-            LaneState.PARKED.label: "danger",
+            LaneState.READY: "info",
+            LaneState.LEASED: "success",
+            LaneState.BACKOFF: "warning",
+            LaneState.PARKED: "danger",
         },
     )
-    def shown_state(self, lane: FeedLane) -> str:
-        return str(LaneState(lane.state).label)
+    def shown_state(self, lane: FeedLane) -> tuple[str, str]:
+        return lane.state, lane.get_state_display()
 
     @display(description=gettext_lazy("waiting for"), ordering="pending_since")
     def waiting(self, lane: FeedLane) -> str:

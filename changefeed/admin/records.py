@@ -87,15 +87,15 @@ class AttemptAdmin(SubjectSearch):
     @display(
         description=_("outcome"),
         label={
-            AttemptOutcome.DELIVERED.label: "success",
-            AttemptOutcome.REJECTED.label: "danger",
-            AttemptOutcome.THROTTLED.label: "warning",
-            AttemptOutcome.FAILED.label: "danger",
-            AttemptOutcome.GONE.label: "danger",
+            AttemptOutcome.DELIVERED: "success",
+            AttemptOutcome.REJECTED: "danger",
+            AttemptOutcome.THROTTLED: "warning",
+            AttemptOutcome.FAILED: "danger",
+            AttemptOutcome.GONE: "danger",
         },
     )
-    def shown_outcome(self, attempt: Attempt) -> str:
-        return str(AttemptOutcome(attempt.outcome).label)
+    def shown_outcome(self, attempt: Attempt) -> tuple[str, str]:
+        return attempt.outcome, attempt.get_outcome_display()
 
 
 @admin.register(PullCursor)

@@ -55,7 +55,7 @@ class FeedLane(models.Model):
         indexes = [models.Index(fields=["endpoint", "due_at"], name="changefeed_feedlane_due")]
 
     def __str__(self) -> str:
-        return f"{self.endpoint_id} {self.subject_kind}:{self.subject_id}"
+        return f"{self.subject_kind}:{self.subject_id}"
 
 
 class AttemptOutcome(models.TextChoices):

@@ -134,6 +134,16 @@ def test_an_edit_leaves_secrets_and_state_alone(superuser_client):
     assert (edited.secrets, edited.state, edited.failures) == (endpoint.secrets, "open", 7)
 
 
+def test_addresses_are_never_links(superuser_client, viewer):
+    endpoint = make_endpoint(url="https://wms.example/hook")
+
+    for client in (superuser_client, viewer):
+        for path in ("endpoint/", f"endpoint/{endpoint.pk}/change/"):
+            shown = page(client, path)
+            assert "https://wms.example/hook" in shown
+            assert 'href="https://wms.example' not in shown
+
+
 def test_pausing_and_resuming(superuser_client):
     endpoint = make_endpoint()
     base = f"/admin/changefeed/endpoint/{endpoint.pk}"
@@ -248,6 +258,7 @@ def test_a_lane_is_resumed_by_who_may_settle(db):
 
     lane.refresh_from_db()
     assert (lane.state, lane.rejections, lane.attempts) == ("ready", 0, 0)
+    assert lane.due_at is not None
     assert lane.due_at <= timezone.now()
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from changefeed.dispatch import backoff
-from changefeed.dispatch.verdicts import REFUSALS_TO_PARK, Verdict, after_failure
+from changefeed.dispatch.verdicts import REFUSALS_TO_PARK, after_failure, ready
 from changefeed.models import AttemptOutcome
 
 NOW = datetime(2026, 11, 11, 2, 13, 0, tzinfo=UTC)
@@ -55,7 +55,7 @@ def test_retry_after_is_read_as_seconds_or_date(header, seconds):
 
 
 def test_refusals_park_a_lane_and_other_failures_never_do():
-    verdict = Verdict("ready", 0.0, 0, 0)
+    verdict = ready()
     for _ in range(REFUSALS_TO_PARK - 1):
         verdict = after_failure(
             AttemptOutcome.REJECTED, verdict.attempts, verdict.rejections, None, most

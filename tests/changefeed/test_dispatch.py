@@ -328,7 +328,7 @@ def test_a_rate_is_kept(receiver):
 
 
 def test_a_change_written_while_its_lane_is_being_sent_follows(receiver):
-    written = []
+    written: list[bool] = []
 
     async def write_more(request, delivery):
         if not written:

@@ -6,6 +6,7 @@ import logging
 import pytest
 from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient, APIRequestFactory
+from rest_framework.views import APIView
 
 from changefeed import keys
 from changefeed.api.permissions import DenyAll, HasScope
@@ -76,17 +77,17 @@ def test_names_are_unique_and_scopes_known():
 
 
 def test_permissions_never_pass_on_an_empty_scope():
-    request = APIRequestFactory().get("/")
+    request, view = APIRequestFactory().get("/"), APIView()
     request.auth = ApiKey(scopes=["orders:write"])
 
-    assert HasScope.of("orders:write")().has_permission(request, None)
-    assert not HasScope.of("orders:read")().has_permission(request, None)
-    assert not HasScope().has_permission(request, None)
+    assert HasScope.of("orders:write")().has_permission(request, view)
+    assert not HasScope.of("orders:read")().has_permission(request, view)
+    assert not HasScope().has_permission(request, view)
     request.auth = ApiKey(scopes=[])
-    assert not HasScope.of("orders:write")().has_permission(request, None)
+    assert not HasScope.of("orders:write")().has_permission(request, view)
     request.auth = None
-    assert not HasScope.of("orders:write")().has_permission(request, None)
-    assert not DenyAll().has_permission(request, None)
+    assert not HasScope.of("orders:write")().has_permission(request, view)
+    assert not DenyAll().has_permission(request, view)
 
 
 def test_the_command_prints_a_key_once_and_lists_none():

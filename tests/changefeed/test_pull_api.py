@@ -28,7 +28,7 @@ def make_client(name: str = "ERP", *scopes: str) -> tuple[APIClient, ApiKey]:
 def pull_all(client: APIClient, cursor: str = "", limit: int = 7) -> Iterator[dict]:
     """Every change until an empty page, as a consumer would read them."""
     while True:
-        query = {"limit": limit, **({"cursor": cursor} if cursor else {})}
+        query = {"limit": str(limit), **({"cursor": cursor} if cursor else {})}
         page = client.get(URL, query).json()
         yield from page["results"]
         cursor = page["next_cursor"]
