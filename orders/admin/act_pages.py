@@ -55,7 +55,6 @@ def act_page(
     follows: Any = "",
     icon: str = "",
     back: tuple[Any, ...] = (),
-    danger: bool = False,
     **extra: Any,
 ) -> HttpResponse:
     """The page of one act; answers 422 when the form was sent and is wrong."""
@@ -75,7 +74,6 @@ def act_page(
         "submit": submit,
         "icon": icon,
         "back_url": back_url,
-        "danger": danger,
         **extra,
     }
     template = extra.get("template", "admin/orders/act_page.html")

@@ -74,3 +74,4 @@ class ReadOnlyInline(ReadOnly, TabularInline):
     max_num = 0
     can_delete = False
     show_change_link = False
+    hide_title = True

@@ -17,6 +17,7 @@ class SettlementPriceInline(TabularInline):
     model = SettlementPrice
     extra = 1
     per_page = 20
+    hide_title = True
     autocomplete_fields = ("sku",)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[SettlementPrice]":

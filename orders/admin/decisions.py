@@ -1,6 +1,5 @@
 """Admin of screening decisions: what the rules saw and said, to read."""
 
-import json
 from typing import Any
 
 from django.contrib import admin
@@ -8,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
@@ -68,7 +68,7 @@ class ScreeningDecisionAdmin(ReadOnlyAdmin):
     def seen(self, decision: ScreeningDecision) -> str:
         rows = ((_label(key), _value(key, value)) for key, value in _sorted(decision.facts))
         return format_html(
-            '<dl class="desk-facts">{}</dl>',
+            '<dl class="desk-facts is-wide">{}</dl>',
             format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", rows),
         )
 
@@ -84,6 +84,10 @@ def _label(key: str) -> Any:
 
 def _value(key: str, value: Any) -> str:
     """The value as text; personal ones masked."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     fact = catalogue.get(key)
-    return masked(text) if fact is not None and fact.personal and text else text
+    if fact is not None and fact.personal and text:
+        return masked(text)
+    return text or "–"

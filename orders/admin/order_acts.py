@@ -12,7 +12,6 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import action
-from unfold.enums import ActionVariant
 
 from orders.admin.act_pages import ActForm, ReasonForm, act_page, found
 from orders.admin.base import acting, allows
@@ -107,7 +106,6 @@ class OrderActs:
         description=gettext_lazy("Cancel the order"),
         url_path="cancel",
         icon="cancel",
-        variant=ActionVariant.DANGER,
         permissions=["stop_order"],
     )
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -122,7 +120,6 @@ class OrderActs:
                 "asked to stop first and its answer decides."
             ),
             done=_("Cancelling order %(number)s is on its way."),
-            danger=True,
         )
 
     @action(
@@ -345,6 +342,7 @@ class OrderActs:
             request,
             form,
             subject=order.number,
+            original=order,
             back=("admin:orders_order_change", order.pk),
             **page,
         )

@@ -90,8 +90,8 @@ class OrderChangeList(ChangeList):
 @admin.register(Order)
 class OrderAdmin(OrderActs, ReadOnlyAdmin):
     list_display = (
-        *("number", "shown_state", "channel", "recipient", "amount", "placed", "lane"),
-        *("shown_tags", "warehouse"),
+        *("number", "shown_state", "channel_name", "recipient", "amount", "placed", "lane"),
+        *("shown_tags", "warehouse_name"),
     )
     list_display_links = ("number",)
     list_select_related = ("channel", "warehouse")
@@ -138,6 +138,14 @@ class OrderAdmin(OrderActs, ReadOnlyAdmin):
         return format_html(
             '<span class="desk-state is-{}">{}</span>', order.state, order.get_state_display()
         )
+
+    @display(description=gettext_lazy("channel"))
+    def channel_name(self, order: Order) -> str:
+        return order.channel.name
+
+    @display(description=gettext_lazy("warehouse"))
+    def warehouse_name(self, order: Order) -> str:
+        return order.warehouse.name if order.warehouse else ""
 
     @display(description=gettext_lazy("recipient"))
     def recipient(self, order: Order) -> str:

@@ -8,6 +8,7 @@ from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,6 +19,7 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget
 
 from orders.admin.act_pages import ActForm, act_page, found
 from orders.admin.base import ReadOnlyAdmin, ReadOnlyInline, acting, allows
+from orders.admin.searching import order_ids
 from orders.display import ago
 from orders.errors import OrderError
 from orders.lifecycle.shipping import record_shipment_event
@@ -53,8 +55,8 @@ class ShipmentLineInline(ReadOnlyInline):
 @admin.register(Shipment)
 class ShipmentAdmin(ReadOnlyAdmin):
     list_display = (
-        *("number", "shown_state", "warehouse", "courier", "lane", "waybill", "deliver_on"),
-        *("released", "stop"),
+        *("number", "shown_state", "warehouse_name", "courier_name", "lane", "waybill"),
+        *("deliver_on", "released", "stop"),
     )
     list_display_links = ("number",)
     list_select_related = ("warehouse", "courier")
@@ -85,8 +87,6 @@ class ShipmentAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Shipment]", search_term: str
     ) -> tuple["QuerySet[Shipment]", bool]:
-        from orders.admin.searching import order_ids
-
         if not search_term.strip():
             return queryset, False
         return queryset.filter(order_id__in=order_ids(search_term)), False
@@ -99,10 +99,16 @@ class ShipmentAdmin(ReadOnlyAdmin):
             shipment.get_state_display(),
         )
 
+    @display(description=gettext_lazy("warehouse"))
+    def warehouse_name(self, shipment: Shipment) -> str:
+        return shipment.warehouse.name
+
+    @display(description=gettext_lazy("courier"))
+    def courier_name(self, shipment: Shipment) -> str:
+        return shipment.courier.name if shipment.courier else ""
+
     @display(description=gettext_lazy("order"))
     def shown_order(self, shipment: Shipment) -> str:
-        from django.urls import reverse
-
         url = reverse("admin:orders_order_change", args=(shipment.order_id,))
         return format_html('<a class="desk-link" href="{}">{}</a>', url, shipment.order.number)
 

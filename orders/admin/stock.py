@@ -79,7 +79,7 @@ class StockEntryInline(ReadOnlyInline):
 
 @admin.register(Stock)
 class StockAdmin(ReadOnlyAdmin):
-    list_display = ("sku_code", "sku_name", "warehouse", "on_hand", "reserved", "free")
+    list_display = ("sku_code", "sku_name", "warehouse_name", "on_hand", "reserved", "free")
     list_filter = (("warehouse", RelatedDropdownFilter),)
     list_filter_submit = True
     search_fields = ("sku__code__startswith", "sku__name")
@@ -107,6 +107,10 @@ class StockAdmin(ReadOnlyAdmin):
     @display(description=_("name"))
     def sku_name(self, stock: Stock) -> str:
         return stock.sku.name
+
+    @display(description=_("warehouse"))
+    def warehouse_name(self, stock: Stock) -> str:
+        return stock.warehouse.name
 
     @display(description=_("available"), ordering="free")
     def free(self, stock: Any) -> int:

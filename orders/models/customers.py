@@ -51,7 +51,7 @@ class Customer(models.Model):
         triggers = triggers.CUSTOMER
 
     def __str__(self) -> str:
-        return f"{self.external_id} {self.name}".strip()
+        return self.external_id
 
 
 class ReturnRecord(models.Model):
