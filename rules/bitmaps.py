@@ -144,9 +144,7 @@ def _discrete_lookup(
     return lookup
 
 
-def _set_lookup(
-    any_of: dict[int, tuple[str, ...]], none_of: dict[str, int], every: int
-) -> Lookup:
+def _set_lookup(any_of: dict[int, tuple[str, ...]], none_of: dict[str, int], every: int) -> Lookup:
     default = every
     granted: dict[str, int] = {}
     for bit, values in any_of.items():
@@ -217,9 +215,10 @@ def _spans(row: Row, place: dict[Decimal, int], last: int) -> list[tuple[int, in
         low, high = row.value
         return [(place[low], place[high])]
     if row.op in ("eq", "in", "ne", "not_in"):
-        points = sorted(place[v] for v in dict.fromkeys(
-            row.value if isinstance(row.value, tuple) else (row.value,)
-        ))
+        points = sorted(
+            place[v]
+            for v in dict.fromkeys(row.value if isinstance(row.value, tuple) else (row.value,))
+        )
         if row.op in ("eq", "in"):
             return [(point, point) for point in points]
         return _complement(points, last)
@@ -238,9 +237,7 @@ def _complement(points: Sequence[int], last: int) -> list[tuple[int, int]]:
     return [(start, end) for start, end in zip(starts, ends, strict=True) if start <= end]
 
 
-def _intersect(
-    ours: list[tuple[int, int]], theirs: list[tuple[int, int]]
-) -> list[tuple[int, int]]:
+def _intersect(ours: list[tuple[int, int]], theirs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     common, left, right = [], 0, 0
     while left < len(ours) and right < len(theirs):
         start = max(ours[left][0], theirs[right][0])

@@ -70,9 +70,7 @@ class CompiledRuleSet:
                 if unanswerable and not rule.is_permissive:
                     continue
                 possible |= bit
-                rows += [
-                    (bit, row, rule.is_permissive) for row in group if row not in unanswerable
-                ]
+                rows += [(bit, row, rule.is_permissive) for row in group if row not in unanswerable]
         self._possible = possible
         self._columns, residual = build_columns(rows, possible)
         for bit, row in residual:
@@ -136,9 +134,7 @@ class CompiledRuleSet:
                     mask &= lookup(value)
         return mask
 
-    def _matches(
-        self, mask: int, facts: Mapping[str, object], at: datetime
-    ) -> Iterator[Match]:
+    def _matches(self, mask: int, facts: Mapping[str, object], at: datetime) -> Iterator[Match]:
         """The rules that match, in order, each once."""
         while mask:
             lowest = mask & -mask

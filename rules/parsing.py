@@ -84,9 +84,11 @@ class _Reader:
         def at(name: str) -> str:
             return join(path, name)
 
-        layer = found.one_of(members["layer"], at("layer"), "unknown_layer", LAYERS) if (
-            "layer" in members
-        ) else ""
+        layer = (
+            found.one_of(members["layer"], at("layer"), "unknown_layer", LAYERS)
+            if ("layer" in members)
+            else ""
+        )
         rule = Rule(
             key=found.slug(members["key"], at("key")) if "key" in members else "",
             name=found.text(members["name"], at("name"), limit=200) if "name" in members else "",
@@ -108,9 +110,7 @@ class _Reader:
             valid_until=found.time(members.get("valid_until"), at("valid_until")),
         )
         if rule.valid_from and rule.valid_until and rule.valid_from >= rule.valid_until:
-            found.add(
-                at("valid_until"), "window_reversed", _("The end must come after the start.")
-            )
+            found.add(at("valid_until"), "window_reversed", _("The end must come after the start."))
         return rule
 
     def actions(self, raw: object, path: str, layer: str) -> tuple[Action, ...]:
@@ -131,17 +131,17 @@ class _Reader:
             if action is None:
                 continue
             if any(same_place(action, earlier) for earlier in actions):
-                self.problems.add(
-                    where, "duplicate_action", _("Another action already does this.")
-                )
+                self.problems.add(where, "duplicate_action", _("Another action already does this."))
             actions.append(action)
         return tuple(actions)
 
     def action(self, raw: object, path: str, layer: str) -> Action | None:
         do = raw.get("do") if isinstance(raw, dict) else None
         required, optional = _ACTION_FIELDS.get(do, ((), ())) if isinstance(do, str) else ((), ())
-        if isinstance(raw, dict) and "do" in raw and not (
-            isinstance(do, str) and do in _ACTION_FIELDS
+        if (
+            isinstance(raw, dict)
+            and "do" in raw
+            and not (isinstance(do, str) and do in _ACTION_FIELDS)
         ):
             self.problems.add(
                 join(path, "do"),
@@ -165,9 +165,11 @@ class _Reader:
         found = self.problems
 
         def text(name: str, limit: int) -> str:
-            return found.text(members[name], join(path, name), limit=limit) if (
-                name in members
-            ) else ""
+            return (
+                found.text(members[name], join(path, name), limit=limit)
+                if (name in members)
+                else ""
+            )
 
         if do == "hold":
             risk = members.get("risk", "high")

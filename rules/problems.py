@@ -90,7 +90,7 @@ class Problems:
         self.add(
             path,
             "bad_key",
-            _("A key has at most 64 characters: a-z, 0-9, - and _, starting with a letter or digit."),
+            _("A key is at most 64 characters of a-z, 0-9, - and _, and begins with no sign."),
         )
         return ""
 

@@ -211,4 +211,3 @@ def _local(moment: datetime | None) -> str:
     if moment is None:
         return ""
     return formats.date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
-

@@ -91,9 +91,7 @@ def write_rules(
         )
         stored.append(record)
         rows += [
-            ConditionRow(
-                rule=record, group=group, position=position, **_row_fields(row.as_json())
-            )
+            ConditionRow(rule=record, group=group, position=position, **_row_fields(row.as_json()))
             for group, group_rows in enumerate(rule.when)
             for position, row in enumerate(group_rows)
         ]

@@ -69,25 +69,17 @@ class ReferenceListAdmin(ModelAdmin):
     ) -> tuple[str, ...]:
         return ("key", "kind", "name", "entry_count", "version", "changed_at") if obj else ()
 
-    def get_fields(
-        self, request: HttpRequest, obj: ReferenceList | None = None
-    ) -> tuple[str, ...]:
+    def get_fields(self, request: HttpRequest, obj: ReferenceList | None = None) -> tuple[str, ...]:
         extra = ("entry_count", "version", "changed_at") if obj else ()
         return (*self.fields, *extra)
 
-    def has_change_permission(
-        self, request: HttpRequest, obj: ReferenceList | None = None
-    ) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: ReferenceList | None = None) -> bool:
         return False
 
-    def has_delete_permission(
-        self, request: HttpRequest, obj: ReferenceList | None = None
-    ) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: ReferenceList | None = None) -> bool:
         return False
 
-    def save_model(
-        self, request: HttpRequest, obj: ReferenceList, form: Any, change: bool
-    ) -> None:
+    def save_model(self, request: HttpRequest, obj: ReferenceList, form: Any, change: bool) -> None:
         made = create_list(obj.key, obj.name, actor_of(request), obj.kind)
         obj.pk = made.pk
 
@@ -95,7 +87,7 @@ class ReferenceListAdmin(ModelAdmin):
         return super().get_form(request, *args, **kwargs | {"form": ReferenceListForm})
 
 
-class ReferenceListForm(forms.ModelForm):  # type: ignore[type-arg]
+class ReferenceListForm(forms.ModelForm):
     """A new list."""
 
     class Meta:
@@ -107,7 +99,7 @@ class ReferenceListForm(forms.ModelForm):  # type: ignore[type-arg]
         return str(self.cleaned_data["key"]).lower()
 
 
-class ListEntryForm(forms.ModelForm):  # type: ignore[type-arg]
+class ListEntryForm(forms.ModelForm):
     """One entry; a value already on the list is refused, however it is spelt."""
 
     class Meta:
@@ -129,7 +121,7 @@ class ListEntryForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(ListEntry)
-class ListEntryAdmin(ImportExportMixin, ModelAdmin):  # type: ignore[misc]
+class ListEntryAdmin(ImportExportMixin, ModelAdmin):
     """Entries; found by any spelling, and moved in and out by file."""
 
     form = ListEntryForm
@@ -178,4 +170,3 @@ class ListEntryAdmin(ImportExportMixin, ModelAdmin):  # type: ignore[misc]
             by_list.setdefault(list_id, []).append(entry_id)
         for reference_list in ReferenceList.objects.filter(pk__in=by_list):
             remove_list_entries(reference_list, by_list[reference_list.pk], actor_of(request))
-

@@ -99,7 +99,7 @@ class RowForm(DeskForm):
             v for _g, label in choices if isinstance(label, (list, tuple)) for v, _l in label
         }
         extra = [(value, value)] if value and value not in flat else []
-        widget.choices = [*choices, *extra]  # type: ignore[attr-defined]
+        widget.choices = [*choices, *extra]
 
     @property
     def is_blank(self) -> bool:
@@ -324,5 +324,3 @@ def _action_document(form: ActionForm) -> dict[str, object]:
     if data["do"] in _ACTION_TEXT:
         action[_ACTION_TEXT[data["do"]]] = data["text"]
     return action
-
-

@@ -52,8 +52,9 @@ class RuleAdmin(ModelAdmin):
 
     @display(description=gettext_lazy("rule"), ordering="name")
     def name_and_key(self, rule: Rule) -> str:
-        return format_html('<strong>{}</strong><br><span class="rf-key">{}</span>',
-                           rule.name, rule.key)
+        return format_html(
+            '<strong>{}</strong><br><span class="rf-key">{}</span>', rule.name, rule.key
+        )
 
     @display(description=gettext_lazy("layer"), ordering="asked", label=True)
     def layer_badge(self, rule: Rule) -> str:
@@ -170,10 +171,7 @@ class RuleAdmin(ModelAdmin):
             return None
         actor = actor_of(request)
         try:
-            if rule is None:
-                ruleset = open_draft(actor)
-            else:
-                ruleset = rule.ruleset
+            ruleset = open_draft(actor) if rule is None else rule.ruleset
             return save_rule(
                 ruleset,
                 editor.document(),
@@ -217,4 +215,3 @@ def _note(rule: Rule | None) -> str:
 
 def _number(object_id: str) -> int:
     return int(object_id) if object_id.isascii() and object_id.isdigit() else 0
-

@@ -56,7 +56,7 @@ class RuleSetAdmin(ModelAdmin):
 
     @display(description=gettext_lazy("state"), ordering="state", label=STATE_COLOURS)
     def state_badge(self, ruleset: RuleSet) -> tuple[str, str]:
-        return ruleset.state, RuleSetState(ruleset.state).label
+        return ruleset.state, str(RuleSetState(ruleset.state).label)
 
     @display(description=gettext_lazy("rules"))
     def rule_count(self, ruleset: Any) -> int:
@@ -162,9 +162,7 @@ class RuleSetAdmin(ModelAdmin):
             return _shown(ruleset)
         except DocumentInvalid as error:
             count = len(error.errors)
-            messages.error(
-                request, _("Errors to correct first: %(count)d.") % {"count": count}
-            )
+            messages.error(request, _("Errors to correct first: %(count)d.") % {"count": count})
             return _shown(ruleset)
         if result is None:
             messages.success(request, _("The draft was discarded."))

@@ -23,7 +23,7 @@ class EvaluateRequest(serializers.Serializer[Any]):
         required=False,
         allow_null=True,
         max_length=40,
-        help_text="RFC 3339 time for which validity windows and list expiries count; now if absent.",
+        help_text="RFC 3339 time at which windows and list expiries are asked; now if absent.",
     )
 
 
@@ -89,4 +89,4 @@ class CheckAnswer(serializers.Serializer[Any]):
 
     valid = serializers.BooleanField()
     rules = serializers.IntegerField(help_text="Number of rules read.")
-    errors = MistakeAnswer(many=True)
+    errors = MistakeAnswer(many=True)  # type: ignore[assignment]

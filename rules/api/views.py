@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
-from changefeed.api.permissions import HasScope
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.exceptions import ErrorDetail, ValidationError
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from changefeed.api.permissions import HasScope
 from rules import live
 from rules.api.serializers import CheckAnswer, CheckRequest, EvaluateAnswer, EvaluateRequest
 from rules.decision import Decision
@@ -43,7 +42,7 @@ PROBLEMS = {
 class EvaluateView(APIView):
     """What the rules would say about some facts."""
 
-    permission_classes: ClassVar[list[type[BasePermission]]] = [HasScope.of("rules:read")]
+    permission_classes = [HasScope.of("rules:read")]
 
     @extend_schema(
         operation_id="rules_evaluate",
@@ -77,7 +76,7 @@ class EvaluateView(APIView):
 class CheckView(APIView):
     """Whether a document of rules can be imported."""
 
-    permission_classes: ClassVar[list[type[BasePermission]]] = [HasScope.of("rules:read")]
+    permission_classes = [HasScope.of("rules:read")]
 
     @extend_schema(
         operation_id="rules_check",

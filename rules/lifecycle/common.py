@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from changefeed.recording import act_as, record_change
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from changefeed.recording import act_as, record_change
 from rules import live
 from rules.errors import NotPossible
 from rules.models import ReferenceList, RuleSet, RuleSetState

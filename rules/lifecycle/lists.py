@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from changefeed.recording import act_as, record_change
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from changefeed.recording import act_as, record_change
 from rules.errors import DocumentError, DocumentInvalid, NotPossible
 from rules.lifecycle.common import announce
 from rules.models import ListEntry, ReferenceList
@@ -170,9 +170,7 @@ def _touch(reference_list: ReferenceList, kind: str, counts: dict[str, int]) -> 
     announce()
 
 
-def _record(
-    kind: str, reference_list: ReferenceList, counts: dict[str, int] | None = None
-) -> None:
+def _record(kind: str, reference_list: ReferenceList, counts: dict[str, int] | None = None) -> None:
     record_change(
         kind,
         subject_kind="list",

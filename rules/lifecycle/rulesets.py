@@ -138,9 +138,7 @@ def _restored(earlier: RuleSet, document: Document, actor: str, note: str) -> Ru
         published_at=database_now(),
     )
     with rows_open_for(again):
-        write_rules(
-            again, document.rules, author_id=author_id_of(actor), known=authors_of(earlier)
-        )
+        write_rules(again, document.rules, author_id=author_id_of(actor), known=authors_of(earlier))
     return again
 
 

@@ -67,9 +67,7 @@ class ListEntry(models.Model):
         ordering = ["value"]
         constraints = [
             models.UniqueConstraint(fields=["list", "skeleton"], name="rules_entry_once"),
-            models.CheckConstraint(
-                name="rules_entry_has_skeleton", condition=~Q(skeleton="")
-            ),
+            models.CheckConstraint(name="rules_entry_has_skeleton", condition=~Q(skeleton="")),
         ]
 
     def __str__(self) -> str:

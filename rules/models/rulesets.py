@@ -158,9 +158,7 @@ class Rule(models.Model):
         ordering = ["priority", "key"]
         constraints = [
             models.UniqueConstraint(fields=["ruleset", "key"], name="rules_rule_key_once"),
-            models.CheckConstraint(
-                name="rules_rule_layer_known", condition=Q(layer__in=LAYERS)
-            ),
+            models.CheckConstraint(name="rules_rule_layer_known", condition=Q(layer__in=LAYERS)),
             models.CheckConstraint(
                 name="rules_rule_status_known", condition=Q(status__in=STATUSES)
             ),
@@ -183,9 +181,7 @@ class Rule(models.Model):
 class ConditionRow(models.Model):
     """One condition; rows of one group are joined by AND, groups by OR."""
 
-    rule = models.ForeignKey(
-        Rule, models.CASCADE, related_name="rows", verbose_name=_("rule")
-    )
+    rule = models.ForeignKey(Rule, models.CASCADE, related_name="rows", verbose_name=_("rule"))
     group = models.PositiveSmallIntegerField(_("group"))
     position = models.PositiveSmallIntegerField(_("position"))
     fact = models.CharField(_("fact"), max_length=100)
@@ -213,9 +209,7 @@ class ConditionRow(models.Model):
 class RuleAction(models.Model):
     """One thing a matching rule asks for."""
 
-    rule = models.ForeignKey(
-        Rule, models.CASCADE, related_name="actions", verbose_name=_("rule")
-    )
+    rule = models.ForeignKey(Rule, models.CASCADE, related_name="actions", verbose_name=_("rule"))
     position = models.PositiveSmallIntegerField(_("position"))
     do = models.CharField(_("action"), max_length=20)
     params = models.JSONField(_("parameters"), default=dict, blank=True)
@@ -235,5 +229,3 @@ class RuleAction(models.Model):
 
     def __str__(self) -> str:
         return self.do
-
-

@@ -46,7 +46,7 @@ def rule(key: str = "r", *, when: Any = None, then: Any = None, **fields: Any) -
     }
 
 
-def document(*rules: dict[str, Any]) -> dict[str, Any]:
+def document(*rules: Any) -> dict[str, Any]:
     """A document of these rules."""
     return {"rules": list(rules)}
 

@@ -44,7 +44,7 @@ def refused(act) -> None:
         "DELETE FROM rules_ruleaction",
         "INSERT INTO rules_rule (ruleset_id, key, name, layer, priority, on_missing, status, note)"
         " SELECT id, 'new', 'new', 'tag', 1, 'match', 'live', '' FROM rules_ruleset",
-        "INSERT INTO rules_ruleaction (rule_id, position, \"do\", params)"
+        'INSERT INTO rules_ruleaction (rule_id, position, "do", params)'
         " SELECT id, 9, 'dispatch', '{}' FROM rules_rule",
     ],
 )

@@ -113,7 +113,8 @@ def test_groups_are_alternatives_and_the_first_that_holds_is_named():
     assert (seen.fact, seen.op, seen.wanted, seen.seen) == ("units", "gt", "1", "3")
     both = decide({"province": "A", "units": D("3.50")}, rule("a", when=either))
     assert both.intercept is not None
-    assert [(r.fact, r.seen) for r in both.intercept.matched] == [("province", "A"), ("units", "3.5")]
+    seen_both = [(matched.fact, matched.seen) for matched in both.intercept.matched]
+    assert seen_both == [("province", "A"), ("units", "3.5")]
 
 
 @pytest.mark.parametrize(
@@ -166,9 +167,7 @@ def test_a_naive_time_is_refused():
 
 
 def test_lists_are_asked_by_skeleton_and_expire():
-    lists = {
-        "blocklist": ListSnapshot("blocklist", 1, {"+8613800000000": AT + timedelta(hours=1)})
-    }
+    lists = {"blocklist": ListSnapshot("blocklist", 1, {"+8613800000000": AT + timedelta(hours=1)})}
     when = [[row("remark", "in_list", "blocklist")]]
     facts = {"remark": "+86\u200b 138 0000 ００００"}
 

@@ -28,6 +28,11 @@ def changes(*, since: int = 0) -> list[tuple[str, str, str]]:
     return [(change.kind, change.subject_id, change.actor) for change in found]
 
 
+def latest() -> int:
+    """The last sequence number of the feed."""
+    return Change.objects.values_list("seq", flat=True).order_by("-seq")[0]
+
+
 def publish(*rules: dict, actor: str = ALICE) -> RuleSet:
     return lifecycle.publish(lifecycle.import_document(document(*rules), actor), actor, "why")
 
@@ -43,7 +48,8 @@ def test_an_imported_document_is_the_draft():
 
     draft = lifecycle.import_document(document(full()), ALICE, note="first")
 
-    assert (draft.version, draft.state, draft.created_by, draft.note) == (1, "draft", ALICE, "first")
+    assert (draft.version, draft.state) == (1, "draft")
+    assert (draft.created_by, draft.note) == (ALICE, "first")
     assert ruleset_as_json(draft) == document(full())
     assert draft.rules.get().author == alice
     assert changes() == [("ruleset.imported", "1", ALICE)]
@@ -61,7 +67,7 @@ def test_importing_again_replaces_the_draft():
 
 def test_a_document_with_one_bad_rule_of_500_imports_nothing():
     before = lifecycle.import_document(document(full()), ALICE)
-    seq = Change.objects.order_by("seq").last().seq
+    seq = latest()
     rules = [full(key=f"r{number}") for number in range(500)]
     rules[321] = full(key="r321", when=[[row("nope", "eq", 1)], []])
 
@@ -252,9 +258,13 @@ def test_a_discarded_draft_is_gone():
 
 
 def test_an_act_outside_leaves_nothing_when_it_is_rolled_back():
-    with pytest.raises(RuntimeError), transaction.atomic():
-        publish(full())
-        raise RuntimeError
+    def publish_and_fail() -> None:
+        with transaction.atomic():
+            publish(full())
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        publish_and_fail()
 
     assert not RuleSet.objects.exists()
     assert changes() == []
@@ -264,7 +274,9 @@ def test_entries_are_added_once_however_they_are_spelt():
     blocklist = lifecycle.create_list("blocklist", "黑名单", ALICE, "blocklist")
 
     added = lifecycle.add_list_entries(
-        blocklist, ["+8613800000000", " +86 １３８ 0000 0000\u200b", NewEntry("C-88", "fraud")], ALICE
+        blocklist,
+        ["+8613800000000", " +86 １３８ 0000 0000\u200b", NewEntry("C-88", "fraud")],
+        ALICE,
     )
     again = lifecycle.add_list_entries(blocklist, ["c-88"], BOB)
 
@@ -279,7 +291,7 @@ def test_entries_are_added_once_however_they_are_spelt():
 def test_adding_the_same_again_changes_nothing():
     blocklist = lifecycle.create_list("blocklist", "黑名单", ALICE)
     lifecycle.add_list_entries(blocklist, ["a"], ALICE)
-    seq = Change.objects.order_by("seq").last().seq
+    seq = latest()
 
     assert lifecycle.add_list_entries(blocklist, ["A"], BOB) == 0
 

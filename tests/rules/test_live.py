@@ -77,7 +77,7 @@ def test_a_second_costs_one_query_at_most(clock):
     publish(LIVE_RULE)
     live.current()
 
-    with CaptureQueriesContext(connection, ) as within:
+    with CaptureQueriesContext(connection) as within:
         for _turn in range(100):
             live.current()
     clock.pass_seconds(1.5)
