@@ -37,7 +37,7 @@ class Book:
         book = cls(path)
         for line in lines_of(path):
             book._count(line["id"], line["sha256"], line.get("message"))
-        book._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        book._file = open_to_append(path)
         return book
 
     def enter(self, message_id: str, body: bytes) -> Message | None:
@@ -80,6 +80,14 @@ class Book:
         if place[0] <= seq or place[1] < version:
             self.disordered.add(subject)
         self.latest[subject] = max(place, (seq, version))
+
+
+def open_to_append(path: Path) -> int:
+    """A file descriptor that only appends, behind the last whole line."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    content = path.read_bytes()
+    os.ftruncate(descriptor, content.rfind(b"\n") + 1)
+    return descriptor
 
 
 def lines_of(path: Path) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from config.demo.standins.receipts import Message, lines_of
+from config.demo.standins.receipts import Message, lines_of, open_to_append
 
 STAGES = ("picked", "shipped", "delivered")
 CALLS_AT_ONCE = 3
@@ -73,7 +73,7 @@ class Warehouse:
         self._work: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self._waiting = 0
         self._path = path
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = open_to_append(path)
 
     @property
     def pending(self) -> int:
