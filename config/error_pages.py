@@ -6,10 +6,12 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 
 from config.json_api import PROBLEM_TYPE
 
 
+@csrf_exempt
 def no_such_address(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
     """404 for every address under /api/ that leads nowhere."""
     return _problem(404, "not_found", _("There is nothing here. Addresses end with a slash."))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
 import orjson
 from django.core.exceptions import RequestDataTooBig
@@ -33,7 +33,7 @@ class JsonParser(BaseParser):
 
     def parse(
         self,
-        stream: IO[Any],
+        stream: Any,
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:

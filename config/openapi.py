@@ -1,6 +1,10 @@
-"""What every operation of the OpenAPI document has in common: its problem documents."""
+"""The OpenAPI document: built once a language, with the problem documents of every operation."""
 
-from typing import Any
+from typing import Any, ClassVar
+
+from django.http import HttpRequest
+from django.utils.translation import get_language
+from drf_spectacular.generators import SchemaGenerator
 
 from config.json_api import PROBLEM_TYPE
 
@@ -38,7 +42,7 @@ ALWAYS = {
     "429": "The key used up its minute; Retry-After says when to go on.",
     "500": "Something failed on our side; nothing was changed.",
 }
-WITH_PATH = {"404": "There is no such record."}
+WITH_NAMES = {"404": "There is no such record."}
 WITH_INPUT = {"422": "Some fields are wrong; `errors` names them."}
 WITH_BODY = {
     "400": "Not JSON in UTF-8.",
@@ -57,14 +61,27 @@ def add_problems(result: dict[str, Any], **context: Any) -> dict[str, Any]:
         for method, operation in item.items():
             if method in METHODS and operation.get("security"):
                 _complete(path, operation)
+    _simplify(result)
     return result
+
+
+def _simplify(part: Any) -> None:
+    """Write "anything, or null" as "anything": null would match both and so neither."""
+    if isinstance(part, dict):
+        if part.get("oneOf") == [{}, {"type": "null"}]:
+            del part["oneOf"]
+        for value in part.values():
+            _simplify(value)
+    elif isinstance(part, list):
+        for value in part:
+            _simplify(value)
 
 
 def _complete(path: str, operation: dict[str, Any]) -> None:
     parameters = operation.get("parameters", [])
     expected = dict(ALWAYS)
-    if "{" in path:
-        expected |= WITH_PATH
+    if "{" in path or "requestBody" in operation:
+        expected |= WITH_NAMES
     if "requestBody" in operation:
         expected |= WITH_BODY
     if parameters or "requestBody" in operation:
@@ -78,3 +95,18 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
         if status >= "400":
             response["content"] = {PROBLEM_TYPE: {"schema": REFERENCE}}
     operation["responses"] = dict(sorted(responses.items()))
+
+
+class KeptSchemaGenerator(SchemaGenerator):
+    """The public document does not depend on who asks, and takes a second to build: kept."""
+
+    _kept: ClassVar[dict[str, Any]] = {}
+
+    def get_schema(self, request: HttpRequest | None = None, public: bool = False) -> Any:
+        """The document in the active language."""
+        if not public:
+            return super().get_schema(request, public)
+        language = get_language() or ""
+        if language not in self._kept:
+            self._kept[language] = super().get_schema(request, public)
+        return self._kept[language]

@@ -250,6 +250,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Intake, screening, holds, shipments, returns and the change feed.",
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.1",
+    "DEFAULT_GENERATOR_CLASS": "config.openapi.KeptSchemaGenerator",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
