@@ -14,7 +14,7 @@ class ReturnState(TextChoices):
     REQUESTED = "requested", _("Requested")
     APPROVED = "approved", _("Approved")
     REFUSED = "refused", _("Refused")
-    RECEIVED = "received", _("Goods received")
+    RECEIVED = "received", _("Goods are back")
     CLOSED = "closed", _("Closed")
     WITHDRAWN = "withdrawn", _("Withdrawn")
 

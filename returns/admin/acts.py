@@ -151,7 +151,7 @@ class ReturnActs:
                 actor=acting(request),
             ),
             title=_("Receive goods"),
-            submit=_("Goods received"),
+            submit=_("Confirm receipt"),
             follows=_("Good units go back to stock. Units that did not come are not refunded."),
             done=_("The goods of return %(number)s are received."),
             template="admin/returns/receive_page.html",
@@ -232,7 +232,7 @@ class ReturnActs:
             self,  # type: ignore[arg-type]
             request,
             form,
-            subject=one.number,
+            subject=f"{page['title']} · {one.number}",
             back=("admin:returns_returnrequest_change", one.pk),
             **page,
         )

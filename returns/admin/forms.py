@@ -27,7 +27,7 @@ class FindOrderForm(forms.Form):
     """Which order the goods belong to."""
 
     order = forms.CharField(
-        label=_("order number"), max_length=64, widget=UnfoldAdminTextInputWidget()
+        label=_("Order number"), max_length=64, widget=UnfoldAdminTextInputWidget()
     )
 
 
@@ -35,7 +35,7 @@ class OptionalReasonForm(ActForm):
     """An act whose reason may stay empty."""
 
     reason = forms.CharField(
-        label=_("note"),
+        label=_("Note"),
         max_length=500,
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
@@ -51,19 +51,21 @@ class RequestForm(ActForm):
     """Units by line; `request_id` makes a second press of the button harmless."""
 
     kind = forms.ChoiceField(
-        label=_("kind"),
+        label=_("Kind"),
         choices=ReturnKind.choices,
         initial=ReturnKind.RETURN_REFUND,
         widget=UnfoldAdminRadioSelectWidget,
     )
     reason = forms.CharField(
-        label=_("reason"), max_length=1000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3})
+        label=_("Reason"), max_length=1000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3})
     )
     request_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
 
     def __init__(self, data: Any, offered: Sequence[OfferedLine]) -> None:
         super().__init__(data)
         self.offered = offered
+        if not any(one.units and not one.exchange_only for one in offered):
+            self.initial["kind"] = ReturnKind.EXCHANGE
         for one in offered:
             if one.units:
                 label = f"{_('Units to return')}: {one.sku}"
@@ -89,7 +91,7 @@ class ReceiveForm(ActForm):
 
     warehouse = forms.ModelChoiceField(
         Warehouse.objects.filter(is_active=True),
-        label=_("warehouse"),
+        label=_("Warehouse"),
         empty_label=None,
         widget=UnfoldAdminSelectWidget,
     )
@@ -103,8 +105,8 @@ class ReceiveForm(ActForm):
         for line in lines:
             position, code = line.order_line.position, line.order_line.sku.code
             for name, label, initial in (
-                ("good", _("good units"), line.quantity),
-                ("bad", _("bad units"), 0),
+                ("good", _("Good units"), line.quantity),
+                ("bad", _("Bad units"), 0),
             ):
                 self.fields[f"{name}_{position}"] = _units(
                     f"{label}: {code}", line.quantity, initial=initial

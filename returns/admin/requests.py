@@ -102,7 +102,7 @@ class ReturnRequestAdmin(ReturnActs, DeskAdmin):
             raise PermissionDenied
         one = found(ReturnRequest.objects.select_related(*SHOWN), unquote(object_id))
         request.shown_return = one  # type: ignore[attr-defined]
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         actions = self._get_actions_navigation(
             self.actions_detail, self.get_actions_detail(request, one.pk), one.pk
         )
@@ -160,7 +160,7 @@ class ReturnRequestAdmin(ReturnActs, DeskAdmin):
             form,
             title=_("Request a return"),
             submit=_("Request the return"),
-            subject=order.number,
+            subject=f"{_('Request a return')} · {order.number}",
             follows=_("A decision follows; goods and money move only after it."),
             template="admin/returns/request_page.html",
             order=order,

@@ -26,6 +26,7 @@ class OfferedLine:
     unit_price: str
     units: int
     note: str
+    exchange_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ def offered_lines(order: Order, now: datetime) -> list[OfferedLine]:
 
 def _offered(order: Order, refund: ReturnableLine, exchange: ReturnableLine) -> OfferedLine:
     line, best = refund.line, refund.eligibility
-    if not best.units and exchange.eligibility.units:
+    exchange_only = not best.units and exchange.eligibility.units > 0
+    if exchange_only:
         best = exchange.eligibility
         note = _("Exchange only, until %(day)s.") % {"day": _day(best.until)}
     elif best.obstacle is not None:
@@ -74,6 +76,7 @@ def _offered(order: Order, refund: ReturnableLine, exchange: ReturnableLine) -> 
         money(line.unit_price, order.currency),
         best.units,
         note,
+        exchange_only,
     )
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
@@ -13,7 +14,15 @@ from orders.models import Customer, Order, OrderLine, Warehouse
 from returns import triggers
 from returns.status import ReturnKind, ReturnState
 
-MONEY = {"max_digits": 12, "decimal_places": 2}
+MONEY: dict[str, Any] = {"max_digits": 12, "decimal_places": 2}
+
+
+def _brings_goods(request: Any) -> bool:
+    return bool(request.brings_goods)
+
+
+def _is_done(request: Any) -> bool:
+    return bool(request.is_done)
 
 
 class ReturnRequest(ConcurrentTransitionMixin, models.Model):
@@ -55,7 +64,7 @@ class ReturnRequest(ConcurrentTransitionMixin, models.Model):
         null=True,
         blank=True,
         related_name="+",
-        verbose_name=_("received at"),
+        verbose_name=_("receiving warehouse"),
     )
     received_by = models.CharField(_("inspected by"), max_length=80, blank=True)
     received_at = models.DateTimeField(_("goods received at"), null=True, blank=True)
@@ -120,7 +129,7 @@ class ReturnRequest(ConcurrentTransitionMixin, models.Model):
         field=state,
         source=ReturnState.APPROVED,
         target=ReturnState.RECEIVED,
-        conditions=[lambda request: request.brings_goods],
+        conditions=[_brings_goods],
     )
     def mark_received(self, *, by: str, at: datetime, warehouse: Warehouse) -> None:
         self.received_by, self.received_at, self.warehouse = by, at, warehouse
@@ -129,7 +138,7 @@ class ReturnRequest(ConcurrentTransitionMixin, models.Model):
         field=state,
         source=[ReturnState.APPROVED, ReturnState.RECEIVED],
         target=ReturnState.CLOSED,
-        conditions=[lambda request: request.is_done],
+        conditions=[_is_done],
     )
     def mark_closed(self, *, by: str, at: datetime) -> None:
         self.ended_by, self.ended_at = by, at

@@ -220,6 +220,7 @@ def test_an_order_that_ran_late_may_only_be_exchanged(settings):
     url = f"{LIST}add/?order=DY-1"
     asked = client.get(url)
     assert "Exchange only, until" in text(asked)
+    assert asked.context["form"]["kind"].value() == "exchange"
     body = {
         "request_id": str(asked.context["form"]["request_id"].value()),
         "kind": "return_refund",
@@ -270,6 +271,17 @@ def test_the_list_searches_and_filters_with_a_bounded_number_of_queries(
     assert made[1].number not in text(client.get(f"{LIST}?q=DY-0"))
     assert made[0].number in text(client.get(f"{LIST}?q={made[0].number.lower()}"))
     assert made[0].number not in text(client.get(f"{LIST}?state__exact=requested"))
+
+
+@pytest.mark.parametrize(
+    ("group", "state", "leads"),
+    [("agent", "delivered", True), ("warehouse", "delivered", False), ("agent", "ready", False)],
+)
+def test_the_page_of_a_delivered_order_leads_to_its_return(group, state, leads):
+    order = make_delivered("DY-1")
+    Order.objects.filter(pk=order.pk).update(state=state)
+    shown = text(signed_in(group).get(f"/admin/orders/order/{order.pk}/change/"))
+    assert (f'href="{LIST}add/?order=DY-1"' in shown) is leads
 
 
 def test_the_sidebar_leads_to_returns():

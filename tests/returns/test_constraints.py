@@ -24,7 +24,8 @@ TRIGGER = "returns.ReturnLine:never_more_than_bought"
 def refused_by(name: str, act: Callable[[], Any]) -> None:
     with pytest.raises(IntegrityError) as caught, transaction.atomic():
         act()
-    assert caught.value.__cause__.diag.constraint_name == name
+    cause: Any = caught.value.__cause__
+    assert cause.diag.constraint_name == name
 
 
 @pytest.mark.usefixtures("world")

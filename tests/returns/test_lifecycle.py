@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -61,8 +62,9 @@ def test_a_request_is_recorded_priced_and_told():
         1,
     )
     assert change.actor == agent.name
-    assert change.new["order"] == order.number
-    assert [(line["sku"], line["quantity"]) for line in change.new["lines"]] == [
+    document: Any = change.new
+    assert document["order"] == order.number
+    assert [(line["sku"], line["quantity"]) for line in document["lines"]] == [
         ("TEA-1", 2),
         ("LENS-85", 1),
     ]
@@ -221,9 +223,10 @@ def test_received_goods_go_back_to_stock_when_they_are_good():
         "return.goods_received",
         "return.refund_requested",
     ]
-    received = Change.objects.get(kind="return.goods_received")
-    assert [line["good_units"] for line in received.new["lines"]] == [1, 0]
-    assert Change.objects.get(kind="return.refund_requested").new["amount"] == "500.00"
+    received: Any = Change.objects.get(kind="return.goods_received").new
+    assert [line["good_units"] for line in received["lines"]] == [1, 0]
+    due: Any = Change.objects.get(kind="return.refund_requested").new
+    assert due["amount"] == "500.00"
     make_return(order, (1, 1))  # the unit that did not come may be asked back again
 
 
