@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from pytest_django.fixtures import SettingsWrapper
 
 from rules import live
 
@@ -13,3 +14,9 @@ def _forget_live_rules() -> Iterator[None]:
     live.forget()
     yield
     live.forget()
+
+
+@pytest.fixture(autouse=True)
+def _hash_passwords_fast(settings: SettingsWrapper) -> None:
+    """Hundreds of people sign in here, and none of them has a secret worth 0.2 s."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
