@@ -39,7 +39,9 @@ def spread_units(
     return contents
 
 
-def _wanted(delivery: Mapping[str, Any], ordered: Mapping[str, int], batches: int) -> dict[str, int]:
+def _wanted(
+    delivery: Mapping[str, Any], ordered: Mapping[str, int], batches: int
+) -> dict[str, int]:
     """Units by SKU code that one delivery holds."""
     named = delivery.get("lines") or []
     if not named:

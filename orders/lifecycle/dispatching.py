@@ -22,7 +22,7 @@ from orders.lifecycle.parcels import (
     store_parcels,
 )
 from orders.lifecycle.parents import follow_children
-from orders.lifecycle.reading import blocking_holds, locked_order, units_needed
+from orders.lifecycle.reading import blocking_holds, locked_order, units_to_send
 from orders.lifecycle.screening import open_hold
 from orders.lifecycle.stock import StockRequest, release_reservation, reserve_stock
 from orders.lifecycle.timeline import note_all
@@ -189,13 +189,12 @@ def _has_stock(order: Order, now: datetime, actor: Actor) -> bool:
     wanted = order.warehouse_id or order.stock_warehouse_id
     if order.stock_warehouse_id is not None and order.stock_warehouse_id == wanted:
         return True
-    lines = list(order.lines.select_related("sku"))
     release_reservation(order, actor.name)
     every = Warehouse.objects.filter(is_active=True).values_list("pk", flat=True)
-    request = StockRequest(order.number, units_needed(lines), [wanted] if wanted else list(every))
+    request = StockRequest(order.number, units_to_send(order), [wanted] if wanted else list(every))
     order.stock_warehouse_id = reserve_stock([request], actor.name)[0]
     if order.stock_warehouse_id is None:
-        hold_for_stock(order, lines, now)
+        hold_for_stock(order, now)
         order.mark_held()
         order.save()
         return False
@@ -203,11 +202,10 @@ def _has_stock(order: Order, now: datetime, actor: Actor) -> bool:
     return True
 
 
-def hold_for_stock(order: Order, lines: Sequence[OrderLine], now: datetime) -> Hold:
-    """Open the stock hold of a locked order; lines with their SKUs."""
-    inputs: list[dict[str, object]] = [
-        {"sku": line.sku.code, "quantity": line.quantity} for line in lines
-    ]
+def hold_for_stock(order: Order, now: datetime) -> Hold:
+    """Open the stock hold of a locked order."""
+    lines = order.lines.order_by("position").values_list("sku__code", "quantity")
+    inputs: list[dict[str, object]] = [{"sku": sku, "quantity": units} for sku, units in lines]
     reason, risk = HoldReason.STOCK_SHORT.value, Risk.MEDIUM.value
     return open_hold(order, HoldDraft(HoldOwner.STOCK, reason, risk, inputs=inputs), now)
 

@@ -34,7 +34,9 @@ def cause_effects(orders: Sequence[Order]) -> set[int]:
     numbers = {order.parent_number for order in orders if order.parent_number}
     parents = {
         parent.number: parent.pk
-        for parent in (Order.objects.filter(number__in=numbers, split_into__gt=0) if numbers else ())
+        for parent in (
+            Order.objects.filter(number__in=numbers, split_into__gt=0) if numbers else ()
+        )
     }
     earners = {order.pk: parents.get(order.parent_number, order.pk) for order in orders}
     wanted = {

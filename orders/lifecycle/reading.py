@@ -1,12 +1,14 @@
 """Orders of the database as screening needs them: locked, with lines and references."""
 
+from collections.abc import Iterable
+
 from django.db.models import QuerySet
 
 from orders.errors import NotFound
 from orders.intake.checks import SkuRef
 from orders.intake.facts import Buyer, FactLine, OrderView
-from orders.models import Hold, Order, OrderLine
-from orders.status import OrderState
+from orders.models import Hold, Order, OrderLine, ShipmentLine
+from orders.status import OrderState, ShipmentState
 
 
 def locked_order(order_id: int) -> Order:
@@ -55,12 +57,24 @@ def blocking_holds(order: Order) -> QuerySet[Hold]:
     return Hold.objects.blocking().filter(order__number__in=numbers)
 
 
-def units_needed(lines: list[OrderLine]) -> dict[int, int]:
+def units_needed(lines: Iterable[OrderLine]) -> dict[int, int]:
     """Units by SKU id."""
     needs: dict[int, int] = {}
     for line in lines:
         needs[line.sku_id] = needs.get(line.sku_id, 0) + line.quantity
     return needs
+
+
+def units_to_send(order: Order) -> dict[int, int]:
+    """Units by SKU id that have not left yet."""
+    needs = units_needed(order.lines.all())
+    gone = ShipmentLine.objects.filter(
+        order_line__order=order,
+        shipment__state__in=[ShipmentState.SHIPPED, ShipmentState.DELIVERED],
+    )
+    for sku, units in gone.values_list("order_line__sku_id", "quantity"):
+        needs[sku] -= units
+    return {sku: units for sku, units in needs.items() if units}
 
 
 def order_view(order: Order, lines: list[OrderLine]) -> OrderView:

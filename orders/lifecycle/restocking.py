@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from orders.actors import SYSTEM
 from orders.lifecycle.holds import go_on
-from orders.lifecycle.reading import locked_order, units_needed
+from orders.lifecycle.reading import locked_order, units_to_send
 from orders.lifecycle.stock import StockRequest, reserve_stock
 from orders.lifecycle.timeline import note
 from orders.models import Hold, OrderLine, Stock, Warehouse
@@ -43,7 +43,7 @@ def _fill(order_id: int) -> bool:
     if order.stock_warehouse_id is None:
         every = list(Warehouse.objects.filter(is_active=True).values_list("pk", flat=True))
         tried = [order.warehouse_id] if order.warehouse_id else every
-        request = StockRequest(order.number, units_needed(list(order.lines.all())), tried)
+        request = StockRequest(order.number, units_to_send(order), tried)
         order.stock_warehouse_id = reserve_stock([request], SYSTEM.name)[0]
     if order.stock_warehouse_id is None:
         return False

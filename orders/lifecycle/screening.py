@@ -178,8 +178,9 @@ def open_hold(order: Order, draft: HoldDraft, now: datetime, ruleset_version: in
 
 def _open_new_holds(order: Order, screened: Screened, now: datetime) -> None:
     for draft in draft_holds(screened, short=False, needs=()):
-        same = order.holds.blocking().filter(owner=draft.owner, rule_key=draft.rule_key)
-        if not same.filter(state=HoldState.UPHELD).exists():  # a correction is waited for
+        same = blocking_holds(order).filter(owner=draft.owner, rule_key=draft.rule_key)
+        # The parent's hold is the child's; a correction that is waited for is asked once.
+        if not same.exclude(order=order, state=HoldState.OPEN).exists():
             open_hold(order, draft, now, screened.ruleset_version)
 
 

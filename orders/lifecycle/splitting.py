@@ -52,8 +52,8 @@ def split_order(number: str, parts: Sequence[Part], *, actor: Actor) -> list[Ord
     actor.begin()
     parent = locked_order_by_number(number)
     lines = list(parent.lines.select_related("sku").order_by("position"))
-    _require_splittable(parent, len(parts))
     _require_exact(lines, parts)
+    _require_splittable(parent, len(parts))
     reserved_at = parent.stock_warehouse_id
     release_reservation(parent, actor.name)
     _lift_stock_hold(parent, actor)
@@ -102,13 +102,12 @@ def _lift_stock_hold(parent: Order, actor: Actor) -> None:
 
 
 def _reserve_for_child(child: Order, warehouse_id: int | None, actor: Actor) -> None:
-    lines = list(child.lines.select_related("sku"))
     every = Warehouse.objects.filter(is_active=True).values_list("pk", flat=True)
     tried = [warehouse_id] if warehouse_id else list(every)
-    request = StockRequest(child.number, units_needed(lines), tried)
+    request = StockRequest(child.number, units_needed(child.lines.all()), tried)
     child.stock_warehouse_id = reserve_stock([request], actor.name)[0]
     if child.stock_warehouse_id is None:
-        hold_for_stock(child, lines, timezone.now())
+        hold_for_stock(child, timezone.now())
     child.save()
 
 

@@ -62,9 +62,7 @@ XINJIANG = {
     "street": "解放北路 1 号",
 }
 COUPON = {"code": "LIVE10", "type": "满299减100", "discount": "10.00"}
-TOO_MANY = [
-    {"code": f"C-{number}", "type": "店铺券", "discount": "1.00"} for number in range(1, 5)
-]
+TOO_MANY = [{"code": f"C-{number}", "type": "店铺券", "discount": "1.00"} for number in range(1, 5)]
 
 
 def supervisor() -> Actor:
@@ -157,7 +155,9 @@ PAID = {
 }
 
 
-def hold_rule(key: str, fact: str, op: str, value: Any = None, priority: int = 10) -> dict[str, Any]:
+def hold_rule(
+    key: str, fact: str, op: str, value: Any = None, priority: int = 10
+) -> dict[str, Any]:
     """A rule that holds on one condition."""
     row = {"fact": fact, "op": op} | ({} if value is None else {"value": value})
     return {

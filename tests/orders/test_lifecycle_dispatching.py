@@ -121,7 +121,7 @@ def test_small_hours_lens_of_a_new_account_asks_for_freight_insurance() -> None:
     assert again(order).tags == ["VIP", "开箱退货风险"]
 
 
-# --- one order by hand -----------------------------------------------------------------------------
+# --- one order by hand ---
 
 
 def test_an_order_is_dispatched_by_hand() -> None:
@@ -148,7 +148,7 @@ def test_dispatch_by_hand_names_what_it_waits_for() -> None:
     assert state(main) == "ready"
 
 
-# --- presale ---------------------------------------------------------------------------------------
+# --- presale ---
 
 
 def test_presale_goods_wait_for_their_ship_date() -> None:
@@ -163,7 +163,7 @@ def test_presale_goods_wait_for_their_ship_date() -> None:
     assert dispatch_ready() == 1
 
 
-# --- gifts -----------------------------------------------------------------------------------------
+# --- gifts ---
 
 
 def test_a_gift_leaves_with_its_main_order_and_never_before() -> None:
@@ -229,7 +229,7 @@ def test_a_gift_of_a_cancelled_order_is_cancelled_with_it() -> None:
     assert [(one.subject_id, one.new["amount"]) for one in refunds] == [("M-1", "99.00")]
 
 
-# --- children of a platform's parent ---------------------------------------------------------------
+# --- children of a platform's parent ---
 
 
 def test_a_child_waits_while_its_parent_is_held() -> None:
@@ -245,15 +245,13 @@ def test_a_child_waits_while_its_parent_is_held() -> None:
     assert state(child) == "dispatched"
 
 
-# --- subscriptions -----------------------------------------------------------------------------------
+# --- subscriptions ---
 
 
 def _subscription(**changes: Any) -> Order:
     today = timezone.localdate()
     deliveries = [{"date": (today + timedelta(days=days)).isoformat()} for days in (1, 31, 61)]
-    return placed(
-        "S-1", **({"lines": [("TEA-1", 3, "99.00")], "deliveries": deliveries} | changes)
-    )
+    return placed("S-1", **({"lines": [("TEA-1", 3, "99.00")], "deliveries": deliveries} | changes))
 
 
 def test_a_subscription_releases_what_is_due_and_plans_the_rest() -> None:
@@ -310,7 +308,7 @@ def test_an_even_subscription_of_equal_skus_on_two_lines_loses_no_unit() -> None
     ]
 
 
-# --- stock moves with routing -------------------------------------------------------------------------
+# --- stock moves with routing ---
 
 
 def test_a_warehouse_other_than_the_reserved_one_moves_the_reservation() -> None:
@@ -431,7 +429,7 @@ def test_new_stock_does_not_lift_what_a_rule_holds() -> None:
     assert stock("RARE") == (2, 1)
 
 
-# --- rules that cannot fight ---------------------------------------------------------------------------
+# --- rules that cannot fight ---
 
 
 def test_milk_powder_three_rules_one_waybill_one_warehouse_one_vip_tag() -> None:

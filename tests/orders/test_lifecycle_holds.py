@@ -48,7 +48,7 @@ from tests.orders.acting import (
 pytestmark = pytest.mark.usefixtures("world")
 
 
-# --- claim ---------------------------------------------------------------------------------------
+# --- claim ---
 
 
 def test_a_claim_keeps_others_out_until_it_ends() -> None:
@@ -110,7 +110,7 @@ def test_a_hold_that_does_not_exist_is_not_found() -> None:
         release_hold(0, actor=supervisor(), reason="why not")
 
 
-# --- release -------------------------------------------------------------------------------------
+# --- release ---
 
 
 def test_release_waives_routes_and_dispatches_in_one_act() -> None:
@@ -304,7 +304,7 @@ def test_bulk_release_reports_each_order_and_one_failure_harms_no_other() -> Non
         assert ("hold_released", actor.name) in acts(order)
 
 
-# --- uphold --------------------------------------------------------------------------------------
+# --- uphold ---
 
 
 def test_upholding_with_cancel_gives_stock_back_and_asks_for_the_refund_once() -> None:
@@ -374,7 +374,7 @@ def test_an_agents_note_is_no_correction() -> None:
     assert Hold.objects.get(pk=hold.pk).corrected_at is None
 
 
-# --- manual hold, escalation ---------------------------------------------------------------------
+# --- manual hold, escalation ---
 
 
 def test_a_person_holds_an_order_before_dispatch() -> None:
