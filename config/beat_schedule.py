@@ -30,8 +30,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "make feed partitions": {
         "task": "changefeed.tasks.make_partitions",
-        "schedule": 3600.0,
-        "options": {"expires": 600},
+        "schedule": 300.0,
+        "options": {"expires": 300},
     },
     "purge delivered changes": {
         "task": "changefeed.tasks.purge_delivered",

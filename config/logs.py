@@ -72,6 +72,7 @@ def dictionary(level: str) -> dict[str, Any]:
         "loggers": {
             "django_structlog": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
         },
     }

@@ -1,10 +1,10 @@
 """The figures that Prometheus reads: counts by state and lag, never anything about a person."""
 
-from django.db.models import Count, Min
+from django.db.models import Count
 from django.utils import timezone
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from changefeed.models import FeedLane
+from changefeed.metrics import feed_figures
 from orders.models import Hold, Order
 from orders.status import BEFORE_DISPATCH, HoldState
 
@@ -14,7 +14,7 @@ def render() -> tuple[bytes, str]:
     registry = CollectorRegistry()
     _orders(registry)
     _holds(registry)
-    _lanes(registry)
+    _feed(registry)
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
@@ -43,23 +43,19 @@ def _holds(registry: CollectorRegistry) -> None:
     )
 
 
-def _lanes(registry: CollectorRegistry) -> None:
-    now = timezone.now()
-    pending = Gauge(
-        "sluice_feed_pending_lanes",
-        "Subjects with undelivered changes",
-        ["endpoint"],
+def _feed(registry: CollectorRegistry) -> None:
+    figures = feed_figures()
+    names = {
+        "pending_lanes": "Subjects with undelivered changes",
+        "parked_lanes": "Subjects that wait for a person",
+        "oldest_pending_seconds": "Age of the oldest undelivered change",
+    }
+    for figure, meaning in names.items():
+        gauge = Gauge(f"sluice_feed_{figure}", meaning, ["endpoint"], registry=registry)
+        for endpoint in figures.endpoints:
+            gauge.labels(endpoint.name).set(getattr(endpoint, figure))
+    Gauge(
+        "sluice_feed_longest_writer_seconds",
+        "Age of the oldest writing transaction, which holds pull pages back",
         registry=registry,
-    )
-    oldest = Gauge(
-        "sluice_feed_oldest_due_seconds",
-        "Age of the longest waiting lane",
-        ["endpoint"],
-        registry=registry,
-    )
-    rows = FeedLane.objects.values_list("endpoint__name").annotate(
-        count=Count("*"), oldest=Min("due_at")
-    )
-    for name, count, due_at in rows.order_by():
-        pending.labels(name).set(count)
-        oldest.labels(name).set(max(0.0, (now - due_at).total_seconds()))
+    ).set(figures.longest_writer_seconds)

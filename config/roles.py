@@ -44,7 +44,7 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "rules": ("*",),
         "returns": ("view_*",),
-        "changefeed": ("view_change", "view_endpoint", "view_feedlane"),
+        "changefeed": ("view_*", "change_feedlane"),
     },
     "agent": {
         "orders": ("view_*", "edit_order", "stop_order", "note_order", "reveal_order"),

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
+
 from changefeed.recording import act_as
+from changefeed.tasks import nudge
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +19,9 @@ class Actor:
     event_id: str = ""
 
     def begin(self) -> None:
-        """Name the actor for every change of the running transaction."""
+        """Name the actor for every change of the running transaction, and have them sent soon."""
         act_as(self.name, source=self.source, source_event_id=self.event_id)
+        transaction.on_commit(nudge)
 
 
 SYSTEM = Actor("system")
