@@ -13,7 +13,7 @@ STRICT = (
 
 
 class ContentPolicyMiddleware:
-    """Sets the content policy; the desk allows what Unfold's Alpine needs, all else stays strict."""
+    """Sets the content policy; the desk allows what Unfold's Alpine needs, the rest is strict."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
