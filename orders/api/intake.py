@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from orders.api.base import ScopedView, actor_of, entity_tag, idempotency_key
+from orders.api.examples import ORDER
 from orders.api.shapes import BulkAnswer, BulkDocument, PlacedAnswer
 from orders.errors import DifferentBody, FieldError, InvalidOrder
 from orders.intake.document import OrderDocument
@@ -115,6 +116,7 @@ PLACE_SCHEMA = extend_schema(
     "when it came before, with its state now.",
     request=OrderDocument,
     parameters=[IDEMPOTENCY_KEY],
+    examples=[ORDER],
     responses={201: PlacedAnswer, 200: PlacedAnswer},
     tags=["orders"],
 )
