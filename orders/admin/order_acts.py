@@ -27,7 +27,7 @@ from orders.lifecycle.noting import note_order
 from orders.lifecycle.recalling import recall_order
 from orders.lifecycle.routing_choices import choose_slots
 from orders.lifecycle.splitting import merge_orders, split_order
-from orders.models import Order
+from orders.models import Order, StopRequest
 from orders.status import BEFORE_DISPATCH, OrderState
 
 SHOWN = ("channel", "customer", "warehouse", "courier", "packaging", "stock_warehouse")
@@ -188,9 +188,7 @@ class OrderActs:
             except OrderError as error:
                 form.add_error(None, error.message)
             else:
-                messages.success(
-                    request, _("The correction of order %(number)s is saved.") % vars(order)
-                )
+                messages.success(request, self._correction_done(order))
                 return redirect("admin:orders_order_change", order.pk)
         return self._act_page(request, order, form, template="admin/orders/edit_page.html", **page)
 
@@ -291,6 +289,15 @@ class OrderActs:
         except OrderError as error:
             messages.error(request, error.message)
         return redirect("admin:orders_order_change", order.pk)
+
+    def _correction_done(self, order: Order) -> str:
+        waits = order.stop_requests.filter(state=StopRequest.State.WAITING).exists()
+        sentence = (
+            _("The warehouse was asked to stop; the correction of %(number)s waits for its answer.")
+            if waits
+            else _("The correction of order %(number)s is saved.")
+        )
+        return sentence % {"number": order.number}
 
     # --- shared --------------------------------------------------------------------------------
 

@@ -151,13 +151,12 @@ def test_second_page_begins_where_the_first_ended(supervisor, monkeypatch):
     assert after == ""
 
 
-@pytest.mark.parametrize(
-    "after", ["x", "20261122", "20261122-", "-1", "99999999999999999999-1", "' OR 1"]
-)
-def test_nonsense_cursor_shows_the_first_page(supervisor, after):
+def test_nonsense_cursor_shows_the_first_page(supervisor):
     held_order("FIRST-1")
 
-    assert "FIRST-1" in supervisor.get(BOARD, {"part": "rows", "after": after}).json()["html"]
+    for after in ("x", "20261122", "20261122-", "-1", "99999999999999999999-1", "' OR 1"):
+        page = supervisor.get(BOARD, {"part": "rows", "after": after}).json()
+        assert "FIRST-1" in page["html"], after
 
 
 def test_poll_names_new_holds_and_what_became_of_watched_ones(supervisor, colleague):
@@ -348,7 +347,8 @@ def test_claim_is_shown_to_the_others_and_renewed(supervisor, colleague):
     refused = act(colleague, hold, "claim")
     renewed = act(supervisor, hold, "claim").json()
 
-    assert first["ok"] and first["row"]["mine"]
+    assert first["ok"]
+    assert first["row"]["mine"]
     assert refused.status_code == 409
     assert refused.json()["message"].startswith("alice is working on it until ")
     assert renewed["ok"]
@@ -532,7 +532,7 @@ def test_revealing_is_recorded_before_anything_is_shown(supervisor):
     )
 
     assert "13912345678" in response.content.decode()
-    assert response.headers["Cache-Control"] == "private, no-store"
+    assert "no-store" in response.headers["Cache-Control"]
     entry = TimelineEntry.objects.get(act="revealed")
     assert (entry.order_id, entry.actor) == (hold.order_id, "user:alice")
 
@@ -556,14 +556,14 @@ def test_acts_need_a_post_and_its_token(supervisor):
     assert (Change.objects.count(), TimelineEntry.objects.count()) == before
 
 
-@pytest.mark.parametrize("name", ACTS)
-@pytest.mark.parametrize(
-    "key", ["0", "999999999", "abc", "1e3", "１", "99999999999999999999", "-1"]
-)
-def test_ids_of_nothing_are_not_found(supervisor, name, key):
-    url = reverse(f"admin:orders_hold_{name}", args=(key,))
+def test_ids_of_nothing_are_not_found(db):
+    _user, client = person("supervisor")
 
-    assert supervisor.post(url, {"reason": "x", "follow_up": "cancel"}).status_code == 404
+    for name in ACTS:
+        for key in ("0", "999999999", "abc", "1e3", "１", "99999999999999999999", "-1"):
+            url = reverse(f"admin:orders_hold_{name}", args=(key,))
+            response = client.post(url, {"reason": "x", "follow_up": "cancel"})
+            assert response.status_code == 404, url
 
 
 def test_foreign_next_address_is_ignored(supervisor):
