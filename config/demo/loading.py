@@ -35,11 +35,15 @@ PASSWORD = "single-gate-618"
 STAFF = ("supervisor", "operations", "agent", "warehouse")
 ADMIN = "admin"
 SYSTEMS = ("wms", "erp", "crm")
-# Who hears of what: the warehouse of everything, the others of what they keep a copy of.
+# Who hears of what: the warehouse of everything, finance of orders and of what left the house,
+# customer service of what a customer may ask about.
 KINDS: Mapping[str, list[str]] = {
     "wms": [],
-    "erp": ["order.*", "shipment.*"],
-    "crm": ["order.*", "hold.*", "customer.*", "return.*"],
+    "erp": ["order.*", "shipment.shipped", "shipment.delivered"],
+    "crm": [
+        *("order.received", "order.held", "order.shipped", "order.delivered", "order.cancelled"),
+        *("order.effect_caused", "hold.*", "customer.*", "return.*"),
+    ],
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models import F, Value
 from django.db.models.functions import Replace
 from django.utils.translation import gettext as _
@@ -23,6 +23,11 @@ from config.demo.play import NotQuiet, Stage, play
 from config.demo.story import tell
 from config.demo.welcome import welcome
 from config.processes import AlreadyRunning, Processes, ProcessFailed, free_port
+
+_OTHERS = (
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+)
 
 
 class DemoFailed(Exception):
@@ -47,7 +52,7 @@ def run(options: Options, console: Console, data_dir: Path) -> None:
     Raises DemoFailed, in every case with all processes stopped.
     """
     began = monotonic()
-    with _honest_ends(console), Processes(data_dir) as processes:
+    with _honest_ends(), Processes(data_dir) as processes:
         try:
             addresses = _addresses(options)
             home = data_dir / "stand-ins"
@@ -60,15 +65,17 @@ def run(options: Options, console: Console, data_dir: Path) -> None:
                         raise DemoFailed("; ".join(wrong))
                     return
             welcome(console, addresses)
-            processes.watch()
+            with suppress(KeyboardInterrupt):
+                processes.watch()
         finally:
+            console.print(_("Stopping everything."))
             processes.stop_all()
             _stop_servers(data_dir)
 
 
 @contextmanager
-def _honest_ends(console: Console) -> Iterator[None]:
-    """Every way to fail as a DemoFailed; Ctrl-C is no failure."""
+def _honest_ends() -> Iterator[None]:
+    """Every way to fail as a DemoFailed."""
     try:
         yield
     except AlreadyRunning as running:
@@ -79,7 +86,7 @@ def _honest_ends(console: Console) -> Iterator[None]:
     except (ProcessFailed, NotQuiet, database.NotOurs, embedded.EmbeddedServerError) as failed:
         raise DemoFailed(str(failed)) from failed
     except KeyboardInterrupt:
-        console.print(_("Stopped."))
+        raise DemoFailed(_("Interrupted; everything is stopped.")) from None
 
 
 def _begin_and_play(
@@ -137,16 +144,13 @@ def _addresses(options: Options) -> Addresses:
 
 def _stop_servers(data_dir: Path) -> None:
     """Stop the embedded servers, unless somebody else is using the database."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-        )
-        others = cursor.fetchone()[0]
-    connection.close()
-    if others:
-        return
-    with suppress(embedded.EmbeddedServerError):
+    with suppress(DatabaseError, embedded.EmbeddedServerError):
+        with connection.cursor() as cursor:
+            cursor.execute(_OTHERS)
+            others = cursor.fetchone()[0]
+        connection.close()
+        if others:
+            return
         if settings.EMBEDDED_BROKER:
             embedded.stop_redis(data_dir)
         if settings.EMBEDDED_DATABASE:

@@ -24,10 +24,10 @@ RETRY_SECONDS = 1.0
 def stages_today(number: str) -> int:
     """How many of STAGES the parcel gets through today; the same for the same parcel.
 
-    Of ten, three each end picked, shipped and delivered, and one is left on the shelf, so that
+    Of ten, two stay on the shelf, three are picked, three shipped and two delivered, so that
     there is something to see everywhere and something to stop.
     """
-    return (0, 1, 1, 1, 2, 2, 2, 3, 3, 3)[zlib.crc32(number.encode()) % 10]
+    return (0, 0, 1, 1, 1, 2, 2, 2, 3, 3)[zlib.crc32(number.encode()) % 10]
 
 
 @dataclass(slots=True)
