@@ -1,0 +1,1 @@
+"""Benchmarks: modules that print a table, or one JSON object; run them with `make bench`."""

@@ -1,0 +1,70 @@
+"""What a figure was measured on: machine, versions, and the CPU time of its processes."""
+
+import os
+import platform
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+import psycopg
+
+
+def description(address: str) -> dict[str, str]:
+    """Lines for the head of a report."""
+    with psycopg.connect(address) as connection:
+        row = connection.execute("SHOW server_version").fetchone()
+    memory = psutil.virtual_memory().total / 1024**3
+    packages = ("Django", "djangorestframework", "psycopg", "granian", "orjson")
+    return {
+        "machine": f"{len(os.sched_getaffinity(0))} cores, {_processor()}, {memory:.0f} GiB",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "postgresql": str(row[0]) if row else "",
+        "packages": ", ".join(f"{name} {version(name)}" for name in packages),
+    }
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
+    """CPU time that the processes used so far."""
+    total = 0.0
+    for process in processes:
+        with suppress(psutil.Error):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
+
+
+def backends(database: str) -> list[psutil.Process]:
+    """The PostgreSQL processes that serve a database at the moment."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, IndexError):
+            title = process.cmdline()[0]
+            if title.startswith("postgres: ") and f" {database} " in title:
+                found.append(process)
+    return found
+
+
+def past_backends_cpu(database: str) -> float:
+    """CPU time of all PostgreSQL connections that have ended, whatever they served."""
+    serving = backends(database)
+    if not serving:
+        return 0.0
+    times = psutil.Process(serving[0].ppid()).cpu_times()
+    return float(times.children_user + times.children_system)
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """A process and all that it started."""
+    parent = psutil.Process(pid)
+    return [parent, *parent.children(recursive=True)]
