@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.transaction import TransactionManagementError
 
 _KEPT = "_sluice_cursor"
+_ONLY_WHEN_ASKED = 1_000_000
 
 
 def _cursor() -> "psycopg.Cursor[Any]":
@@ -18,6 +19,9 @@ def _cursor() -> "psycopg.Cursor[Any]":
     cursor: psycopg.Cursor[Any] | None = getattr(raw, _KEPT, None)
     if cursor is None:
         cursor = psycopg.Cursor(raw)
+        if raw.prepare_threshold is None:
+            # Django's default would quietly ignore that a statement asks to be prepared.
+            raw.prepare_threshold = _ONLY_WHEN_ASKED
         setattr(raw, _KEPT, cursor)
     return cursor
 
