@@ -20,7 +20,8 @@ from rules.problems import DocumentError
 from rules.storage import digest_of
 from rules.wording import ACTION_LABELS, RISK_LABELS, SLOT_LABELS
 
-BLANK_ROWS = 2
+BLANK_ROWS = 3
+BLANK_ACTIONS = 2
 _SEPARATORS = re.compile(r"[,，、]")
 _PATH = re.compile(r"(when|then)\[(\d+)\](?:\[(\d+)\])?")
 _ACTION_TEXT = {"hold": "reason", "assign": "value", "tag": "tag", "effect": "key"}
@@ -181,7 +182,7 @@ class RuleEditor:
         return cls(
             RuleForm(initial=initial),
             RowFormSet(initial=[*rows, *[blank] * BLANK_ROWS], prefix="rows"),
-            ActionFormSet(initial=[*actions, {}], prefix="actions"),
+            ActionFormSet(initial=[*actions, *[{}] * BLANK_ACTIONS], prefix="actions"),
         )
 
     def is_valid(self) -> bool:
