@@ -68,9 +68,17 @@ class OrderView:
     buyer: Buyer
 
 
+MILLIONTH = Decimal("0.000001")
+"""Shares and hours are kept this exactly, so that their stored text is read back as it was."""
+
+
 def _hour(moment: datetime, zone: ZoneInfo) -> Decimal:
     local = moment.astimezone(zone)
-    return Decimal(local.hour * 60 + local.minute) / 60
+    return (Decimal(local.hour * 60 + local.minute) / 60).quantize(MILLIONTH)
+
+
+def _share(part: Decimal, whole: Decimal | int) -> Decimal:
+    return (part / whole).quantize(MILLIONTH)
 
 
 def order_facts(
@@ -129,14 +137,15 @@ def order_facts(
     if order.paid_at is not None:
         facts["order.paid_hour"] = _hour(order.paid_at, zone)
     if order.goods_total:
-        facts["order.discount_share"] = order.discount_total / order.goods_total
+        facts["order.discount_share"] = _share(order.discount_total, order.goods_total)
     if (gap := price_gap(lines)) is not None:
         facts["order.price_gap"] = gap
     if buyer.registered_at is not None:
         age = order.placed_at - buyer.registered_at
         facts["customer.account_age_hours"] = int(age.total_seconds()) // 3600
     if history.orders_180d:
-        facts["customer.return_rate_180d"] = Decimal(history.returns_180d) / history.orders_180d
+        returned = Decimal(history.returns_180d)
+        facts["customer.return_rate_180d"] = _share(returned, history.orders_180d)
     if buyer.sign_for_rate is not None:
         facts["customer.sign_for_rate"] = buyer.sign_for_rate
     return facts

@@ -133,7 +133,7 @@ def dispatch_locked(orders: Sequence[Order], actor: Actor) -> list[Order]:
         order
         for party in parties
         if all(one.state == OrderState.READY and one.pk not in held for one in party)
-        and all([_has_stock(one, now, actor) for one in party])
+        and all(_has_stock(one, now, actor) for one in party)
         for order in party
     ]
     if not leaving:

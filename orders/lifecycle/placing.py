@@ -13,13 +13,15 @@ from zoneinfo import ZoneInfo
 import orjson
 import psycopg
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from orders.actors import Actor
 from orders.errors import FieldError, InvalidOrder, OrderError
 from orders.intake import reading
 from orders.intake.checks import CheckedOrder, check_order
+from orders.intake.coalescing import Coalescer
 from orders.intake.document import OrderDocument, clean, read_document
 from orders.intake.facts import Buyer, FactLine, OrderView, order_facts
 from orders.intake.holding import draft_holds
@@ -62,6 +64,9 @@ class _Candidate:
     key: str
 
 
+_together: Coalescer[Placed] = Coalescer()
+
+
 def body_hash(raw: Any) -> str:
     """Hex digest that is equal for equal JSON, whatever the order of its keys."""
     try:
@@ -74,6 +79,18 @@ def body_hash(raw: Any) -> str:
 def place_order(raw: Any, *, actor: Actor, key: str = "") -> Placed:
     """Take one order document in; see place_orders."""
     return place_orders([raw], actor=actor, keys=[key])[0]
+
+
+def place_together(raw: Any, *, actor: Actor, key: str = "") -> Placed:
+    """Like place_order, in one transaction with what other threads place at the same moment."""
+    if connection.in_atomic_block or actor.event_id:
+        return place_order(raw, actor=actor, key=key)
+
+    def place(raws: Sequence[Any], keys: Sequence[str]) -> list[Placed]:
+        return place_orders(raws, actor=actor, keys=keys)
+
+    # Messages are written in the language of the thread that does the work.
+    return _together.serve((actor, get_language()), raw, key, place)
 
 
 def place_orders(

@@ -1,4 +1,4 @@
-"""What the tests of lifecycle acts share: orders placed the real way, and what can be seen after."""
+"""What the tests of lifecycle acts share: orders placed the real way, and what is seen after."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
