@@ -154,8 +154,8 @@ def _hold_of(number: str, hold_id: int) -> Hold:
 
 def _require_same(hold: Hold, actor: Actor, state: HoldState, follow_up: str = "") -> None:
     """Lets the repeat of one's own act pass. Re-raises the AlreadyDone being handled otherwise."""
-    hold.refresh_from_db()
-    if (hold.state, hold.resolved_by, hold.follow_up) != (state, actor.name, follow_up):
+    now = Hold.objects.get(pk=hold.pk)
+    if (now.state, now.resolved_by, now.follow_up) != (state, actor.name, follow_up):
         raise
 
 

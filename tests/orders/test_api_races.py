@@ -10,12 +10,28 @@ import pytest
 from django.db import connection, connections
 from django.db.models import Sum
 
+from orders.api import intake
 from orders.lifecycle import stock as stock_acts
-from orders.models import Customer, Hold, Order, Stock, StockEntry
+from orders.lifecycle.dispatching import dispatch_ready
+from orders.lifecycle.placing import place_order
+from orders.models import Customer, Hold, Order, Stock, StockEntry, TimelineEntry
 from tests.factories import make_sku, order_document
 from tests.orders.calling import Caller
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+
+@pytest.fixture
+def many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that share nothing but the database, as processes do."""
+    monkeypatch.setattr(intake, "place_together", place_order)
+
+
+@pytest.fixture(params=["one process", "many processes"])
+def anywhere(request: pytest.FixtureRequest) -> None:
+    """Callers of one process, whose orders are stored together, and callers of many."""
+    if request.param == "many processes":
+        request.getfixturevalue("many_processes")
 
 
 def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
@@ -53,7 +69,7 @@ def buy_the_last_ten(shop: Caller) -> list[Any]:
     return at_once(50, lambda n: shop.place(documents[n], Idempotency_Key=f"k-{n}"))
 
 
-def test_the_same_order_twenty_times_at_once_is_one_order(world: None) -> None:
+def test_the_same_order_twenty_times_at_once_is_one_order(world: None, anywhere: None) -> None:
     shop, document = Caller(), order_document("ONCE-1")
 
     answers = at_once(20, lambda n: shop.place(document, Idempotency_Key="the-key"))
@@ -66,7 +82,7 @@ def test_the_same_order_twenty_times_at_once_is_one_order(world: None) -> None:
     require_truthful_stock()
 
 
-def test_one_key_with_twenty_bodies_at_once_is_one_order(world: None) -> None:
+def test_one_key_with_twenty_bodies_at_once_is_one_order(world: None, anywhere: None) -> None:
     shop = Caller()
     documents = [order_document(f"BODY-{n}") for n in range(20)]
 
@@ -77,7 +93,7 @@ def test_one_key_with_twenty_bodies_at_once_is_one_order(world: None) -> None:
     require_truthful_stock()
 
 
-def test_fifty_buyers_of_the_last_ten_units(world: None) -> None:
+def test_fifty_buyers_of_the_last_ten_units(world: None, anywhere: None) -> None:
     make_sku("LAST", units=10, warehouses=("EAST-1",))
     shop = Caller()
 
@@ -93,7 +109,7 @@ def test_fifty_buyers_of_the_last_ten_units(world: None) -> None:
     require_truthful_stock()
 
 
-def test_buyers_of_two_skus_in_either_order_never_deadlock(world: None) -> None:
+def test_buyers_of_two_skus_in_either_order_never_deadlock(world: None, anywhere: None) -> None:
     make_sku("LEFT", units=15, warehouses=("EAST-1",))
     make_sku("RIGHT", units=15, warehouses=("EAST-1",))
     shop = Caller()
@@ -104,6 +120,53 @@ def test_buyers_of_two_skus_in_either_order_never_deadlock(world: None) -> None:
 
     states = Counter(answer.json()["state"] for answer in answers)
     assert states == {"ready": 15, "on_hold": 15}
+    require_truthful_stock()
+
+
+def test_of_ten_changes_to_one_version_one_is_made(world: None) -> None:
+    shop = Caller()
+    make_sku("RARE", units=0)
+    shop.place(order_document("DY-1", lines=[("RARE", 1, "1.00")]))
+
+    answers = at_once(
+        10,
+        lambda n: shop.patch("orders/DY-1/", {"invoice_title": f"title {n}"}, If_Match='"1"'),
+    )
+
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 9}
+    [made] = [answer.json() for answer in answers if answer.status_code == 200]
+    current = {answer.json()["current_version"] for answer in answers if answer.status_code == 409}
+    order = Order.objects.get()
+    assert (order.invoice_title, order.version) == (made["invoice_title"], made["version"])
+    assert current == {order.version}
+
+
+def test_of_ten_who_release_a_hold_one_does(world: None) -> None:
+    make_sku("LAST", units=0, warehouses=("EAST-1",))
+    callers = [Caller(source=f"s{n}") for n in range(10)]
+    body = callers[0].place(order_document("DY-1", lines=[("LAST", 1, "1.00")])).json()
+    path = f"orders/DY-1/holds/{body['holds'][0]['id']}/release/"
+
+    answers = at_once(10, lambda n: callers[n].post(path, {"reason": f"reason {n}"}))
+
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 9}
+    first = next(n for n, answer in enumerate(answers) if answer.status_code == 200)
+    hold = Hold.objects.get(pk=body["holds"][0]["id"])
+    assert (hold.resolved_by, hold.resolution) == (callers[first].actor, f"reason {first}")
+
+
+def test_a_report_sent_ten_times_at_once_has_one_effect(world: None) -> None:
+    shop = Caller()
+    shop.place(order_document("DY-1"))
+    dispatch_ready()
+    report = {"event": "shipped", "event_id": "e-1", "waybill": "SF1"}
+
+    answers = at_once(10, lambda n: shop.post("shipments/DY-1-1/events/", report))
+
+    assert Counter(answer.status_code for answer in answers) == {200: 10}
+    assert {answer.json()["state"] for answer in answers} == {"shipped"}
+    assert TimelineEntry.objects.filter(act="shipped").count() == 1
+    assert StockEntry.objects.filter(move="consume").count() == 1
     require_truthful_stock()
 
 
@@ -125,7 +188,7 @@ def numbers_may_repeat() -> Iterator[None]:
 
 
 def test_without_unique_numbers_the_race_stores_several(
-    world: None, numbers_may_repeat: None
+    world: None, many_processes: None, numbers_may_repeat: None
 ) -> None:
     shop, document = Caller(), order_document("ONCE-1")
 
@@ -163,7 +226,7 @@ def unguarded_stock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_without_its_guards_the_race_oversells_and_is_caught(
-    world: None, unguarded_stock: None
+    world: None, many_processes: None, unguarded_stock: None
 ) -> None:
     make_sku("LAST", units=10, warehouses=("EAST-1",))
 
