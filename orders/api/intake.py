@@ -13,7 +13,7 @@ from orders.api.examples import ORDER
 from orders.api.shapes import BulkAnswer, BulkDocument, PlacedAnswer
 from orders.errors import DifferentBody, FieldError, InvalidOrder
 from orders.intake.document import OrderDocument
-from orders.lifecycle.placing import Outcome, Placed, place_order, place_orders
+from orders.lifecycle.placing import Outcome, Placed, place_orders, place_together
 from orders.status import HoldReason
 
 STATUS = {
@@ -32,7 +32,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 def place(request: Request) -> Response:
     """One order: 201 when it is new, 200 when it came before."""
-    placed = place_order(request.data, actor=actor_of(request), key=idempotency_key(request))
+    placed = place_together(request.data, actor=actor_of(request), key=idempotency_key(request))
     if placed.outcome is Outcome.INVALID:
         raise InvalidOrder(placed.errors)
     if placed.outcome is Outcome.CONFLICT:
