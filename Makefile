@@ -4,6 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/installed-from-lock
 DATA_DIR := $(or $(SLUICE_DATA_DIR),.data)
+TEST_DATA_DIR := $(abspath $(DATA_DIR))/test
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard locale/*/LC_MESSAGES/*.po))
 BENCHES := $(filter-out __init__ _%,$(basename $(notdir $(wildcard tests/bench/*.py))))
 
@@ -73,8 +74,12 @@ messages: $(CATALOGUES)
 
 # --- proving -------------------------------------------------------------------------------------
 
+# Tests have servers of their own, which may forget everything in a power cut and are quick for it.
+test: export SLUICE_DATA_DIR = $(TEST_DATA_DIR)
+test: export SLUICE_EMBEDDED_VOLATILE = 1
 test: venv messages
-	$(PY) -m pytest -n auto --maxprocesses 2 --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n auto --maxprocesses 2 --dist loadfile $(ARGS); status=$$?; \
+	  $(PY) -m config.embedded stop --data-dir "$(TEST_DATA_DIR)"; exit $$status
 
 check: export SLUICE_NO_DATABASE = 1
 check: venv

@@ -45,7 +45,8 @@ try:
     EMBEDDED_DATABASE = not DATABASE_URL
     EMBEDDED_BROKER = not BROKER_URL
     if EMBEDDED_DATABASE:
-        DATABASE_URL = embedded.start_postgres(DATA_DIR)
+        volatile = flag("SLUICE_EMBEDDED_VOLATILE")
+        DATABASE_URL = embedded.start_postgres(DATA_DIR, volatile=volatile)
     if EMBEDDED_BROKER:
         redis = embedded.start_redis(DATA_DIR)
         BROKER_URL, CACHE_URL = redis.broker_url, CACHE_URL or redis.cache_url

@@ -25,11 +25,12 @@ READY_SECONDS = 300  # recovery of a large write-ahead log may take minutes
 LARGEST_LOG_BYTES = 20 * 1024**2
 
 
-def start_postgres(data_dir: Path) -> str:
+def start_postgres(data_dir: Path, *, volatile: bool = False) -> str:
     """DATABASE_URL of the running server of this data directory, started first if need be.
 
     Safe to call from many processes at once and cheap when the server is up. The server listens
-    on a unix socket only and survives its starter and the starter's terminal. Raises
+    on a unix socket only and survives its starter and the starter's terminal. `volatile` trades
+    durability for speed, in tests; a running server stays as it was started. Raises
     EmbeddedServerError with the reason and the end of the server's log.
     """
     data_dir = data_dir.resolve()
@@ -49,7 +50,7 @@ def start_postgres(data_dir: Path) -> str:
         sockets = _settle(home)
         if sockets is None:
             sockets = servers.socket_dir(home, SERVICE, uid=account.uid, gid=account.gid)
-            _launch(home, programs, account, sockets)
+            _launch(home, programs, account, sockets, volatile=volatile)
         url = f"postgresql://{USER}@/{DATABASE}?host={quote(str(sockets), safe='')}"
         servers.remember(
             data_dir, SERVICE, socket_path=sockets / SOCKET_NAME, urls={"database_url": url}
@@ -177,14 +178,14 @@ def _stop_all(home: Path) -> bool:
     return bool(found)
 
 
-def _launch(home: Path, programs: Path, account: Account, sockets: Path) -> None:
+def _launch(home: Path, programs: Path, account: Account, sockets: Path, *, volatile: bool) -> None:
     log = home / "server.log"
     if log.exists() and log.stat().st_size > LARGEST_LOG_BYTES:
         log.write_text("")
     # Nobody serves this home any more, so what guards its socket guards nothing.
     (sockets / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
     (home / "conf.d").mkdir(mode=0o700, exist_ok=True)
-    (home / "conf.d" / "sluice.conf").write_text(configuration(sockets, PORT))
+    (home / "conf.d" / "sluice.conf").write_text(configuration(sockets, PORT, volatile=volatile))
     account.own(home)
 
     def started() -> bool:

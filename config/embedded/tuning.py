@@ -6,8 +6,11 @@ from pathlib import Path
 from shutil import disk_usage
 
 
-def configuration(sockets: Path, port: int) -> str:
-    """Text of the configuration file, for a server whose socket stands in `sockets`."""
+def configuration(sockets: Path, port: int, *, volatile: bool = False) -> str:
+    """Text of the configuration file, for a server whose socket stands in `sockets`.
+
+    A volatile server may lose everything in a power cut: for tests, which empty tables often.
+    """
     memory_mb = min(512, max(32, _memory_bytes() // 1024**2 // 8))
     settings = {
         "listen_addresses": "''",
@@ -29,6 +32,8 @@ def configuration(sockets: Path, port: int) -> str:
         "log_timezone": "'UTC'",
         "log_line_prefix": "'%m [%p] %a '",
     }
+    if volatile:
+        settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
     # Containers often have a /dev/shm too small for parallel queries.
     with suppress(OSError):
         if disk_usage("/dev/shm").total < 256 * 1024**2:
