@@ -40,7 +40,7 @@ class Caller:
     def patch(self, path: str, body: Any, **headers: str) -> Any:
         return self._send("patch", path, body, headers)
 
-    def place(self, document: dict[str, Any], **headers: str) -> Any:
+    def place(self, document: Any, **headers: str) -> Any:
         return self.post("orders/", document, **headers)
 
     def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:

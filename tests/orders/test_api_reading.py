@@ -112,14 +112,13 @@ def test_decisions_carry_versions_facts_and_sentences(shop: Caller) -> None:
 def several(shop: Caller) -> Caller:
     now = timezone.now()
     make_sku("RARE", units=0)
-    for index, changes in enumerate(
-        [
-            {"channel": "douyin"},
-            {"channel": "tmall"},
-            {"lines": [("RARE", 1, "1.00")]},
-            {"customer": {"external_id": "C-VIP"}},
-        ]
-    ):
+    kinds: list[dict[str, Any]] = [
+        {"channel": "douyin"},
+        {"channel": "tmall"},
+        {"lines": [("RARE", 1, "1.00")]},
+        {"customer": {"external_id": "C-VIP"}},
+    ]
+    for index, changes in enumerate(kinds):
         placed = (now - timedelta(days=index, hours=1)).isoformat()
         document = order_document(f"N-{index}", placed_at=placed, paid_at=placed, **changes)
         assert shop.place(document).status_code == 201

@@ -100,7 +100,7 @@ def test_hostile_headers_and_fields_stay_inside_one_json_line(
             "/api/v1/orders/",
             json.dumps(document),
             content_type="application/json",
-            **{"headers": {name: payload}},
+            headers={name: payload},
         )
     shop.client.get(f"/api/v1/{payload}/")
 
