@@ -103,6 +103,8 @@ def _faults(receiver: Receiver) -> list[str]:
 
 
 def _in_words(check: Check) -> str:
+    if check.expected is True:
+        return f"{check.title}: {check.detail}"
     text = _("%(what)s: expected %(expected)s, found %(found)s") % {
         "what": check.title,
         "expected": check.expected,

@@ -10,7 +10,7 @@ from config.demo.standins.warehouse import stages_today
 from orders.status import OrderState
 
 STOCK = "stock"
-SINGLES_PERCENT, BULK_PERCENT = 60, 20
+SINGLES_PERCENT, BULK_PERCENT = 40, 40
 # Of ten held orders with one reason, the supervisor releases five, cancels two, sends one back for
 # a correction, and leaves two to the visitor.
 RELEASED, CANCELLED, CORRECTED = range(5), range(5, 7), range(7, 8)
