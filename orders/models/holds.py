@@ -80,6 +80,14 @@ class Hold(ConcurrentTransitionMixin, models.Model):
         indexes = [
             models.Index(fields=["due_at", "id"], condition=Q(state="open"), name="hold_board"),
             models.Index(fields=["rule_key", "resolved_at"], name="hold_by_rule"),
+            models.Index(
+                fields=["resolved_at", "id"], condition=~Q(state="open"), name="hold_resolved"
+            ),
+            models.Index(
+                fields=["resolved_at", "id"],
+                condition=Q(state="upheld", follow_up="correction", corrected_at__isnull=True),
+                name="hold_waiting",
+            ),
         ]
         triggers = triggers.HOLDS
 
