@@ -129,6 +129,8 @@ class ListEntryAdmin(ImportExportMixin, ModelAdmin):
     import_form_class = ImportForm
     export_form_class = ExportForm
     formats = FORMATS
+    # The feed records what is imported; the log would repeat every value.
+    skip_admin_log = True
     list_display = ("value", "list", "reason", "expires_at", "added_by", "added_at")
     list_filter = ("list",)
     list_select_related = ("list",)

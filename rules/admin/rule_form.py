@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.forms.utils import flatatt
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -24,6 +27,9 @@ BLANK_ROWS = 3
 BLANK_ACTIONS = 2
 _SEPARATORS = re.compile(r"[,，、]")
 _PATH = re.compile(r"(when|then)\[(\d+)\](?:\[(\d+)\])?")
+Offers = dict[str, list[tuple[str, list[tuple[str, str]]]]]
+"""Choices by field: groups of (value, label)."""
+
 _ACTION_TEXT = {"hold": "reason", "assign": "value", "tag": "tag", "effect": "key"}
 
 
@@ -35,6 +41,29 @@ class DeskForm(forms.Form):
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.widget.attrs.setdefault("class", "rf-input")
+
+
+class GroupedSelect(forms.Select):
+    """A select whose choices are always (group, [(value, label), …]).
+
+    Rendered in one go: the rows of a large rule carry thousands of options.
+    """
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        groups = format_html_join("", "{}", ((self._group(g, value),) for g in self.choices))
+        attributes = flatatt(self.build_attrs(self.attrs, {"name": name, **(attrs or {})}))
+        return format_html("<select{}>{}</select>", attributes, groups)
+
+    def _group(self, group: Any, chosen: Any) -> SafeString:
+        label, options = group
+        inside = format_html_join(
+            "",
+            '<option value="{}"{}>{}</option>',
+            ((v, mark_safe(" selected") if v == chosen else "", text) for v, text in options),
+        )
+        if not label:
+            return inside
+        return format_html('<optgroup label="{}">{}</optgroup>', label, inside)
 
 
 class RuleForm(DeskForm):
@@ -78,8 +107,8 @@ class RowForm(DeskForm):
     """One condition as plain fields; empty ones are ignored."""
 
     group = forms.IntegerField(label=_("group"), min_value=0, max_value=999, required=False)
-    fact = forms.CharField(label=_("fact"), required=False, widget=forms.Select)
-    op = forms.CharField(label=_("operator"), required=False, widget=forms.Select)
+    fact = forms.CharField(label=_("fact"), required=False, widget=GroupedSelect)
+    op = forms.CharField(label=_("operator"), required=False, widget=GroupedSelect)
     value = forms.CharField(
         label=_("value"),
         required=False,
@@ -87,20 +116,13 @@ class RowForm(DeskForm):
         widget=forms.Textarea(attrs={"rows": 1, "class": "rf-input rf-value"}),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, offers: Offers | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._offer("fact", fact_choices())
-        self._offer("op", [("", "—"), *((op.name, op.label) for op in OPERATORS.values())])
-
-    def _offer(self, name: str, choices: list[Any]) -> None:
-        """Offer the known choices, and what is there already even if it is unknown now."""
-        widget = self.fields[name].widget
-        value = self[name].value()
-        flat = {v for v, label in choices if not isinstance(label, (list, tuple))} | {
-            v for _g, label in choices if isinstance(label, (list, tuple)) for v, _l in label
-        }
-        extra = [(value, value)] if value and value not in flat else []
-        widget.choices = [*choices, *extra]
+        for name, choices in (offers or offered()).items():
+            value = self[name].value()
+            known = any(value == v for _label, options in choices for v, _text in options)
+            extra = [("", [(value, value)])] if value and not known else []
+            self.fields[name].widget.choices = [*choices, *extra]
 
     @property
     def is_blank(self) -> bool:
@@ -133,7 +155,7 @@ class ActionForm(DeskForm):
         return not (self.cleaned_data.get("do") or self.cleaned_data.get("text"))
 
 
-RowFormSet = forms.formset_factory(RowForm, extra=0, max_num=1000, absolute_max=1000)
+RowFormSet = forms.formset_factory(RowForm, extra=0, max_num=200, absolute_max=200)
 ActionFormSet = forms.formset_factory(ActionForm, extra=0, max_num=40, absolute_max=40)
 
 
@@ -149,7 +171,9 @@ class RuleEditor:
     def bound(cls, data: Mapping[str, Any]) -> RuleEditor:
         """The form as it was sent."""
         return cls(
-            RuleForm(data), RowFormSet(data, prefix="rows"), ActionFormSet(data, prefix="actions")
+            RuleForm(data),
+            RowFormSet(data, prefix="rows", form_kwargs={"offers": offered()}),
+            ActionFormSet(data, prefix="actions"),
         )
 
     @classmethod
@@ -181,7 +205,11 @@ class RuleEditor:
         ]
         return cls(
             RuleForm(initial=initial),
-            RowFormSet(initial=[*rows, *[blank] * BLANK_ROWS], prefix="rows"),
+            RowFormSet(
+                initial=[*rows, *[blank] * BLANK_ROWS],
+                prefix="rows",
+                form_kwargs={"offers": offered()},
+            ),
             ActionFormSet(initial=[*actions, *[{}] * BLANK_ACTIONS], prefix="actions"),
         )
 
@@ -233,12 +261,13 @@ class RuleEditor:
         return [action for action in self.actions.forms if not action.is_blank]
 
 
-def fact_choices() -> list[Any]:
-    """Facts to choose from, grouped by where they come from."""
-    groups: dict[str, list[tuple[str, str]]] = {}
+def offered() -> Offers:
+    """Facts to choose from, grouped by where they come from, and operators."""
+    groups: dict[str, list[tuple[str, str]]] = {"": [("", "—")]}
     for fact in catalogue.all():
         groups.setdefault(str(fact.source), []).append((fact.key, str(fact.label)))
-    return [("", "—"), *groups.items()]
+    operators = [("", "—"), *((op.name, str(op.label)) for op in OPERATORS.values())]
+    return {"fact": list(groups.items()), "op": [("", operators)]}
 
 
 def form_guide() -> dict[str, object]:

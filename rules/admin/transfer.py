@@ -11,9 +11,11 @@ from typing import Any
 import openpyxl
 import tablib
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.utils.translation import gettext as _
 from import_export import fields, resources, widgets
 from import_export.formats import base_formats
+from import_export.results import Result
 
 from rules.lifecycle import NewEntry, add_list_entries
 from rules.lifecycle.lists import MAX_LENGTH, visible
@@ -85,6 +87,14 @@ class BoundedXlsx(base_formats.XLSX):
 FORMATS = (BoundedCsv, BoundedXlsx)
 
 
+class PreviewedResult(Result):
+    """A result of which the preview shows the beginning only."""
+
+    def valid_rows(self) -> list[Any]:
+        """The first rows that can be taken."""
+        return list(super().valid_rows()[:SHOWN_CHANGES])
+
+
 class ListEntryResource(resources.ModelResource):
     """Rows of a file as list entries; they are put on their lists all at once, by one act."""
 
@@ -98,8 +108,14 @@ class ListEntryResource(resources.ModelResource):
         fields = COLUMNS
         import_order = export_order = COLUMNS
         import_id_fields = ("value",)
-        use_transactions = True
+        # Nothing is written row by row, so that nothing needs a savepoint a row.
+        use_transactions = False
         skip_unchanged = False
+
+    @classmethod
+    def get_result_class(cls) -> type[Result]:
+        """Long files are not shown whole."""
+        return PreviewedResult
 
     def before_import(self, dataset: tablib.Dataset, **kwargs: Any) -> None:
         """Learn what is on the lists already, in two queries."""
@@ -151,9 +167,10 @@ class ListEntryResource(resources.ModelResource):
         if kwargs.get("dry_run") or result.has_errors() or result.has_validation_errors():
             return
         actor = f"user:{kwargs['user'].get_username()}"
-        for reference_list in sorted(self._lists.values(), key=lambda found: found.pk):
-            if entries := self._taken.get(reference_list.pk):
-                add_list_entries(reference_list, entries, actor)
+        with transaction.atomic():
+            for reference_list in sorted(self._lists.values(), key=lambda found: found.pk):
+                if entries := self._taken.get(reference_list.pk):
+                    add_list_entries(reference_list, entries, actor)
 
     def export_field(self, field: Any, instance: ListEntry, **kwargs: Any) -> Any:
         """No cell may act as a formula."""

@@ -1,9 +1,9 @@
 """What the tests of rules share: no test sees the live rules of another."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
 
 from rules import live
 
@@ -17,6 +17,6 @@ def _forget_live_rules() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _hash_passwords_fast(settings: SettingsWrapper) -> None:
+def _hash_passwords_fast(settings: Any) -> None:
     """Hundreds of people sign in here, and none of them has a secret worth 0.2 s."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

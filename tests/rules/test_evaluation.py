@@ -327,7 +327,7 @@ LISTS = {
 }
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(rule_sets(), st.lists(CASES, min_size=1, max_size=5), MOMENTS, st.data())
 def test_the_compiled_rules_agree_with_the_plain_interpreter(rules, cases, at, data):
     compiled = compile_rules(rules, LISTS)
