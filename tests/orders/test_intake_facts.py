@@ -238,4 +238,4 @@ def test_facts_are_of_the_catalogue_and_survive_their_json(
         shortage=shortage,
         lines=tuple(line(quantity=count) for count in units),
     )
-    assert catalogue.read(facts_as_json(known)) == known
+    assert catalogue.read(facts_as_json(known)) == (known, [])
