@@ -258,14 +258,14 @@ async function speak() {
 
 document.documentElement.classList.add("rf-ready");
 arrange();
-const actions = [...form.querySelectorAll("[data-action]")];
-actions.forEach((action, index) => {
+[...form.querySelectorAll("[data-action]")].forEach((action, index) => {
   const isBlank = !field(action, "do").value && !field(action, "text").value;
   if (isBlank && index && !action.classList.contains("is-wrong")) action.remove();
   else wireAction(action);
 });
-if (actions.length === 1 && !field(actions[0], "do").value) {
-  [field(actions[0], "do").value] = LAYER_ACTIONS[form.elements.layer.value] ?? [""];
+const firstAction = form.querySelector("[data-action]");
+if (firstAction && !field(firstAction, "do").value && !firstAction.matches(".is-wrong")) {
+  [field(firstAction, "do").value] = LAYER_ACTIONS[form.elements.layer.value] ?? [""];
 }
 followLayer();
 speak();
