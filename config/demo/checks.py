@@ -153,12 +153,11 @@ def _speed(played: Played, figures: Figures) -> Iterator[Check]:
     singles = played.singles
     yield Check(_("seconds from first order to quiet"), f"{played.seconds:.1f}")
     yield Check(
-        _("one order over HTTP, half within / 99 % within"),
+        _("one order over HTTP: median / 99th percentile"),
         f"{singles.percentile_ms(0.5):.0f} / {singles.percentile_ms(0.99):.0f} ms",
     )
     yield Check(
-        _("screening within %(promise)d ms (99 %% of the orders)")
-        % {"promise": SCREENING_PROMISE_MS},
+        _("screening within %(promise)d ms: 99th percentile") % {"promise": SCREENING_PROMISE_MS},
         figures.screening_p99_ms <= SCREENING_PROMISE_MS,
         True,
         f"{figures.screening_p99_ms:.2f} ms",

@@ -30,10 +30,9 @@ def show(
 def conclude(console: Console, wrong: list[str], seconds: float) -> None:
     """One sentence on the whole, and every disagreement by name."""
     if not wrong:
-        console.print(
-            f"{GOOD} [bold]{_('Every number agrees.')}[/bold] "
-            + _("Wall time %(seconds).0f s.") % {"seconds": seconds}
-        )
+        all_well = _("Every number agrees.")
+        wall_time = _("Wall time %(seconds).0f s.") % {"seconds": seconds}
+        console.print(f"{GOOD} [bold]{all_well}[/bold] {wall_time}")
         return
     count = len(wrong)
     console.print(

@@ -1,6 +1,7 @@
 """One run of the demo from the first process to the last: who is started, and how it all ends."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from config.demo.children import Addresses
 from config.demo.figures import gather
 from config.demo.play import NotQuiet, Stage, play
 from config.demo.story import tell
-from config.demo.welcome import welcome
+from config.demo.welcome import stay, welcome
 from config.processes import AlreadyRunning, Processes, ProcessFailed, free_port
 
 _OTHERS = (
@@ -66,7 +67,7 @@ def run(options: Options, console: Console, data_dir: Path) -> None:
                     return
             welcome(console, addresses)
             with suppress(KeyboardInterrupt):
-                processes.watch()
+                stay(console, processes, settings.SMS_OUTBOX or Path(os.devnull))
         finally:
             console.print(_("Stopping everything."))
             processes.stop_all()
@@ -100,7 +101,7 @@ def _begin_and_play(
     """Play on an empty database and report; the lines that do not agree."""
     stage = Stage(processes, addresses, console, home.parent / "demo", began)
     if database.make_ready():
-        stage.say(_("Removed what the last demo left; keep it next time with --keep"))
+        stage.say(_("Removed what the last demo left; to keep it: make demo ARGS=--keep"))
     made = loading.make_connections(addresses.stand_ins)
     loading.load_reference_data()
     loading.make_people()

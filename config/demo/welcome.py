@@ -1,12 +1,16 @@
-"""What a visitor reads when the demo is up: addresses, logins, and what to click first."""
+"""What a visitor reads while the demo is up: addresses, logins, first steps, text messages."""
 
-from django.urls import Resolver404, resolve
+from pathlib import Path
+from time import sleep
+
+from django.urls import Resolver404, resolve, reverse
 from django.utils.translation import gettext as _
 from rich.console import Console
 from rich.table import Table
 
 from config.demo.children import Addresses
 from config.demo.loading import ADMIN, PASSWORD, STAFF
+from config.processes import Processes
 from orders.models import Order
 from orders.status import OrderState
 
@@ -17,10 +21,35 @@ def welcome(console: Console, addresses: Addresses) -> None:
     """Print everything needed to begin."""
     console.print(_addresses_table(addresses))
     console.print(_logins_table())
-    console.print(f"[bold]{_('What to click first')}[/bold]")
+    console.print(_("What to click first"), style="bold")
     for number, step in enumerate(_steps(addresses), start=1):
         console.print(f"  {number}. {step}", soft_wrap=True)
     console.print(_("Stop with Ctrl-C."))
+
+
+def stay(console: Console, processes: Processes, outbox: Path) -> None:
+    """Stay until a signal comes, showing text messages as the phones would.
+
+    Raises ProcessFailed when a process ends by itself.
+    """
+    shown = len(_messages(outbox))
+    while True:
+        processes.check()
+        messages = _messages(outbox)
+        for _at, phone, text in messages[shown:]:
+            words = _("Text message to %(phone)s: %(text)s") % {"phone": phone, "text": text}
+            console.print(words, markup=False)
+        shown = len(messages)
+        sleep(0.5)
+
+
+def _messages(outbox: Path) -> list[list[str]]:
+    """Time, phone and text of every message written so far."""
+    try:
+        lines = outbox.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    return [found for line in lines if len(found := line.split("\t")) == 3]
 
 
 def _addresses_table(addresses: Addresses) -> Table:
@@ -47,17 +76,17 @@ def _logins_table() -> Table:
     for name in (*STAFF, ADMIN):
         table.add_row(name, PASSWORD, words[name])
     if phone := _customer_phone():
-        table.add_row(phone, _("a code, shown on the page"), _("a customer, in the portal"))
+        table.add_row(phone, _("a code, shown here"), _("a customer, in the portal"))
     return table
 
 
 def _steps(addresses: Addresses) -> list[str]:
     return [
         _("Sign in as supervisor at %(url)s: the orders left on hold wait on the board.")
-        % {"url": f"{addresses.web}/admin/orders/hold/"},
+        % {"url": addresses.web + reverse("admin:orders_hold_changelist")},
         _("Release one and watch it leave: its page tells who did what, when and why."),
         _("Sign in as operations at %(url)s and read the rules that held them.")
-        % {"url": f"{addresses.web}/admin/rules/"},
+        % {"url": addresses.web + reverse("admin:rules_rule_changelist")},
         _("Switch the warehouse off at %(url)s, release another, switch it on: nothing is lost.")
         % {"url": f"{addresses.stand_ins}/"},
     ]

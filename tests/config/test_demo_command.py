@@ -38,7 +38,7 @@ def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
         "PYTHONUNBUFFERED": "1",
     }
     return subprocess.Popen(
-        [sys.executable, "manage.py", "demo", "--language", "en", *arguments],
+        [sys.executable, "-u", "manage.py", "demo", "--language", "en", *arguments],
         cwd=ROOT,
         env=env,
         stdout=subprocess.PIPE,
@@ -95,7 +95,7 @@ def test_small_day_agrees_and_a_second_demo_leaves_it_alone(home: Path) -> None:
 
 def test_broken_off_run_is_no_success(home: Path) -> None:
     demo = start(home, "--once", "--orders", "60", "--port", str(free_port(18306)))
-    read_until(demo, "are running")
+    read_until(demo, "are loaded")
     demo.send_signal(signal.SIGINT)
     words, _ = demo.communicate(timeout=60)
     assert demo.returncode == 1
