@@ -34,7 +34,7 @@ from orders.lifecycle.noting import record_reveal
 from orders.models import Order
 from orders.phones import mask_name
 
-NEWEST = 100_000
+NEWEST = 50_000
 """Filters without an index of their own look at this many of the newest orders."""
 
 INDEXED_STATES = ("on_hold", "ready")

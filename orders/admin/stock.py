@@ -117,7 +117,7 @@ class StockAdmin(ReadOnlyAdmin):
         return int(stock.free)
 
     @action(
-        description=_("Receive goods"),
+        description=_("Receive stock"),
         url_path="receive",
         icon="add_box",
         permissions=["move_stock"],
@@ -141,7 +141,7 @@ class StockAdmin(ReadOnlyAdmin):
             )
             return redirect("admin:orders_stock_changelist")
         return act_page(
-            self, request, form, title=_("Receive goods"), submit=_("Receive"), icon="add_box"
+            self, request, form, title=_("Receive stock"), submit=_("Receive"), icon="add_box"
         )
 
     @action(

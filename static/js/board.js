@@ -67,8 +67,9 @@ function start() {
     try {
       const response = await fetch(url, { credentials: "same-origin", redirect: "error" });
       const html = await response.text();
-      if (mine !== paneRequest || !response.ok) return;
-      showPane(html);
+      if (mine !== paneRequest) return;
+      if (response.ok) showPane(html);
+      else tell(say.lost);
     } catch {
       if (mine === paneRequest) tell(say.noNetwork);
     }
@@ -213,7 +214,9 @@ function start() {
       tell(answer.message);
       return row && loadPane(row);
     }
-    lastReleased = answer.again ? { id: answer.row.id, form: new FormData(form) } : null;
+    lastReleased = answer.again
+      ? { url: form.action.replace(/[\w-]+\/$/, "hold-again/"), body }
+      : null;
     tell(answer.message, answer.again ? holdAgain : null);
     const next = nextOpen();
     if (next) choose(next);
@@ -241,22 +244,20 @@ function start() {
     const url = pane.querySelector("[data-act=claim]")?.dataset.claimUrl;
     const token = new FormData(pane.querySelector("[data-act=claim]"));
     renewTimer = setInterval(async () => {
+      if (current !== row) return clearInterval(renewTimer);
       if (document.hidden) return;
       const again = await ask(url, { method: "POST", body: token });
       showState(row, again.row);
-      if (!again.ok || row.classList.contains("is-done")) clearInterval(renewTimer);
+      if (!again.ok || row?.classList.contains("is-done")) clearInterval(renewTimer);
     }, 25_000);
   }
 
   async function holdAgain() {
     if (!lastReleased || busy) return;
     busy = true;
-    const body = lastReleased.form;
+    const { url, body } = lastReleased;
     body.delete("quick");
     body.set("reason", "");
-    const url = rows
-      .querySelector(`[data-hold="${lastReleased.id}"] [data-open]`)
-      .href.replace(/\/change\/.*/, "/hold-again/");
     const answer = await ask(url, { method: "POST", body });
     busy = false;
     if (answer.ok) lastReleased = null;
@@ -455,6 +456,7 @@ function start() {
     KeyX: () => mayDecide && arm("uphold", "cancel"),
     KeyC: () => mayDecide && pane.querySelector("[data-act=claim]")?.requestSubmit(),
     KeyU: () => holdAgain(),
+    KeyE: () => pane.querySelector("[data-correct]")?.click(),
     KeyN: () => pane.querySelector("[data-act=note] [name=reason]")?.focus(),
     Space: () => {
       const one = box(current);

@@ -69,7 +69,7 @@ def test_row_says_why_with_the_values_that_matched(supervisor):
     assert "新疆 + 满299减100" in text
     assert "新疆维吾尔自治区" in text
     assert "三个月内 47 起虚假发货投诉" in text
-    assert '<span class="desk-risk is-high">High</span>' in text
+    assert '<span class="desk-risk is-high">High risk</span>' in text
 
 
 def test_names_phones_and_streets_are_masked(supervisor):

@@ -110,7 +110,7 @@ def test_filters_without_an_index_are_bounded_and_say_so(supervisor):
     bounded = supervisor.get(ORDERS, {"kind": "urgent"}).content.decode()
     indexed = supervisor.get(ORDERS, {"state__exact": "on_hold"}).content.decode()
 
-    assert "These filters look at the newest 100,000 orders." in bounded
+    assert "These filters look at the newest 50,000 orders." in bounded
     assert "These filters look at" not in indexed
 
 

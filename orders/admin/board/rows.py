@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from orders.admin.board.reasons import Why, why_held
@@ -13,9 +14,10 @@ from orders.admin.board.tabs import BoardView
 from orders.display import exact, money, person, span
 from orders.models import Hold
 from orders.phones import mask_name
-from orders.status import FollowUp, HoldState, Risk
+from orders.status import FollowUp, HoldState
+from rules.wording import RISK_LABELS
 
-PAGE = 60
+PAGE = 40
 SHOWN = (*("order__channel", "order__customer", "order__warehouse", "claimed_by"),)
 
 
@@ -43,7 +45,7 @@ class BoardRow:
 
     @property
     def risk_label(self) -> str:
-        return str(Risk(self.hold.risk).label)
+        return capfirst(str(RISK_LABELS[self.hold.risk]))
 
 
 @dataclass(frozen=True, slots=True)
