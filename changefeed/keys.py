@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from changefeed.errors import KeyNameTaken, UnknownScope
 from changefeed.models import ApiKey
+from changefeed.signatures import new_secret
 
 SCOPES = (
     "orders:read",
@@ -34,12 +35,17 @@ _USE_WRITTEN_EVERY = timedelta(minutes=5)
 _cache: dict[str, tuple[float, ApiKey]] = {}
 
 
-def create_key(name: str, *, source: str, scopes: list[str]) -> tuple[ApiKey, str]:
+def create_key(
+    name: str, *, source: str, scopes: list[str], signed: bool = False
+) -> tuple[ApiKey, str]:
     """A new key and its only appearance in plain text.
 
+    A `signed` key gets a signing secret too; its writing calls are refused without a signature.
     Raises UnknownScope for a scope not in SCOPES and KeyNameTaken for a name in use.
     """
     key = ApiKey(name=name, source=source, scopes=scopes)
+    if signed:
+        key.signing_secret = new_secret()
     return key, issue_key(key)
 
 

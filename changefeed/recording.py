@@ -8,7 +8,7 @@ from django.db import connection
 
 from changefeed.errors import TransactionRequired
 
-_ACT_AS = """
+ACT_AS = """
 SELECT set_config('sluice.actor', %s, true),
        set_config('sluice.source', %s, true),
        set_config('sluice.source_event_id', %s, true)
@@ -28,7 +28,7 @@ def act_as(actor: str, *, source: str = "sluice", source_event_id: str = "") -> 
     """
     _require_transaction()
     with connection.cursor() as cursor:
-        cursor.execute(_ACT_AS, (actor, source, source_event_id))
+        cursor.execute(ACT_AS, (actor, source, source_event_id))
 
 
 def record_change(

@@ -3,12 +3,32 @@
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
+from changefeed.errors import BadSignature
 from changefeed.keys import find_key
 from changefeed.models import ApiKey
+from changefeed.signatures import verify
 
 _LONGEST_HEADER = 200
+
+
+def _require_signature(request: Request, key: ApiKey) -> None:
+    """Check the bytes that arrived, before anything reads a meaning into them."""
+    try:
+        verify(request._request.body, request.headers, [key.signing_secret])
+    except BadSignature:
+        raise AuthenticationFailed(
+            _("The signature is missing, wrong, or more than five minutes old.")
+        ) from None
+
+
+def message_id(request: Request) -> str:
+    """The id under which a signed call was sent, the same when it is sent again; else empty."""
+    key = request.auth
+    signed = isinstance(key, ApiKey) and key.signing_secret
+    return request.headers.get("webhook-id", "") if signed else ""
 
 
 class KeyHolder:
@@ -42,6 +62,8 @@ class ApiKeyAuthentication(BaseAuthentication):
         key = find_key(plain)
         if key is None:
             raise AuthenticationFailed(_("The API key is not valid."))
+        if key.signing_secret and request.method not in SAFE_METHODS:
+            _require_signature(request, key)
         return KeyHolder(key), key
 
     def authenticate_header(self, request: Request) -> str:

@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from changefeed.api.authentication import message_id
 from changefeed.inbound import receive_once
 from orders.api import lookups
 from orders.api.answers import ShipmentAnswer
@@ -33,12 +34,13 @@ class ShipmentEventsView(ScopedView):
     def post(self, request: Request, number: str) -> Response:
         report = read(ShipmentEventDocument, request.data)
         lookups.require_readable(number)
-        actor = actor_of(request, report.event_id)
+        event_id = report.event_id or message_id(request)
+        actor = actor_of(request, event_id)
         # The parcel and the event are part of the message's id: a sender that numbers the events
         # of each parcel from one loses none of them.
-        message = f"{number}/{report.event}/{report.event_id}"
+        message = f"{number}/{report.event}/{event_id}"
         with transaction.atomic():
-            if not report.event_id or receive_once(actor.source, message):
+            if not event_id or receive_once(actor.source, message):
                 record_shipment_event(
                     number, report.event, actor=actor, at=report.at, waybill=report.waybill
                 )

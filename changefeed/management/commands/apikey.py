@@ -20,6 +20,9 @@ class Command(BaseCommand):
         create.add_argument("--name", required=True, help="who holds it, for instance WMS")
         create.add_argument("--source", help="source system; the name in lower case if left out")
         create.add_argument("--scope", action="append", required=True, choices=SCOPES)
+        create.add_argument(
+            "--signed", action="store_true", help="writing calls must be signed; prints the secret"
+        )
         acts.add_parser("list", help="names, scopes and last use; never the keys")
         revoke = acts.add_parser("revoke", help="end a key")
         revoke.add_argument("--name", required=True)
@@ -31,12 +34,16 @@ class Command(BaseCommand):
         name = options["name"]
         source = options["source"] or name.lower()
         try:
-            _key, plain = create_key(name, source=source, scopes=options["scope"])
+            key, plain = create_key(
+                name, source=source, scopes=options["scope"], signed=options["signed"]
+            )
         except KeyNameTaken:
             raise CommandError(_("A key named %(name)s exists.") % {"name": name}) from None
         except UnknownScope as error:
             raise CommandError(_("Unknown scope: %(scope)s") % {"scope": error}) from None
         self.stdout.write(plain)
+        if key.signing_secret:
+            self.stdout.write(key.signing_secret)
 
     def _list(self, options: dict[str, Any]) -> None:
         for key in ApiKey.objects.all():
