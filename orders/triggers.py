@@ -31,6 +31,8 @@ KEY_COLUMNS = (
     *("invoice_title", "delivery_slot", "state"),
     *("warehouse_id", "courier_id", "packaging_id", "lane", "print_priority"),
 )
+OTHER_EDITABLE = ("paid_at", "urgent", "buyer_remark", "seller_remark")
+"""Not fed, but people and systems edit them: two edits of one version must not both succeed."""
 
 
 def _differs(*columns: str, before: str = "OLD", after: str = "NEW") -> str:
@@ -227,7 +229,7 @@ def _before(name: str, operation: Any, condition: str, func: str) -> Any:
 
 
 ORDER = [
-    _raise_version(*KEY_COLUMNS),
+    _raise_version(*KEY_COLUMNS, *OTHER_EDITABLE),
     _before(
         "refuse_held_dispatch",
         pgtrigger.Update,
