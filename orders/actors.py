@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import transaction
 
-from changefeed.recording import act_as
+from changefeed.recording import ACT_AS, act_as
 from changefeed.tasks import nudge
 
 
@@ -21,6 +21,10 @@ class Actor:
     def begin(self) -> None:
         """Name the actor for every change of the running transaction, and have them sent soon."""
         act_as(self.name, source=self.source, source_event_id=self.event_id)
+
+    def naming(self) -> tuple[str, ...]:
+        """What `begin` does, as a statement with its parameters, to be sent with others."""
+        return (ACT_AS, self.name, self.source, self.event_id)
         transaction.on_commit(nudge)
 
 

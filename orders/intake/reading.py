@@ -8,9 +8,10 @@ from typing import Any
 
 from django.conf import settings
 
+from orders.actors import Actor
 from orders.intake.checks import References, SkuRef
 from orders.intake.facts import Buyer, History
-from orders.sql import fetch
+from orders.sql import PLAN_ONCE, Rows, Statement, fetch, gather
 
 _REFERENCES = """
 SELECT 'channel', code, id FROM orders_channel WHERE is_active
@@ -54,17 +55,18 @@ SELECT i.position,
         AND o.placed_at > i.placed_at - interval '24 hours' AND o.placed_at <= i.placed_at
         AND o.id <> i.order_id AND {_BOUGHT}),
     coalesce(c.day, 0), coalesce(c.half_year, 0), coalesce(c.spend, 0),
-    (SELECT count(*) FROM orders_returnrecord r WHERE r.customer_id = i.customer_id
+    (SELECT count(*) FROM orders_returnrecord r WHERE r.customer_id = b.id
         AND r.at > i.placed_at - interval '180 days' AND r.at <= i.placed_at),
-    (SELECT count(*) FROM orders_returnrecord r WHERE r.customer_id = i.customer_id
+    (SELECT count(*) FROM orders_returnrecord r WHERE r.customer_id = b.id
         AND r.at > i.placed_at - interval '30 days' AND r.at <= i.placed_at)
-FROM unnest(%s::int[], %s::text[], %s::bigint[], %s::timestamptz[], %s::bigint[])
-    AS i(position, address_key, customer_id, placed_at, order_id)
+FROM unnest(%s::int[], %s::text[], %s::text[], %s::timestamptz[], %s::bigint[])
+    AS i(position, address_key, customer, placed_at, order_id)
+LEFT JOIN orders_customer b ON b.external_id = i.customer
 LEFT JOIN LATERAL (
     SELECT count(*) FILTER (WHERE o.placed_at > i.placed_at - interval '24 hours') AS day,
         count(*) FILTER (WHERE o.placed_at > i.placed_at - interval '180 days') AS half_year,
         sum(o.grand_total) AS spend
-    FROM orders_order o WHERE o.customer_id = i.customer_id AND o.placed_at <= i.placed_at
+    FROM orders_order o WHERE o.customer_id = b.id AND o.placed_at <= i.placed_at
         AND o.state <> 'cancelled' AND o.id <> i.order_id AND {_BOUGHT}
 ) c ON true
 """
@@ -92,19 +94,68 @@ class KnownCustomer:
     is_complete: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the database knows of a batch before any order of it is stored.
+
+    `ids` are fresh order ids, one a number asked for; `by_key` are the orders that this source
+    sent under one of the idempotency keys.
+    """
+
+    ids: list[int]
+    by_number: dict[str, KnownOrder]
+    by_key: dict[str, KnownOrder]
+    references: References
+    customers: dict[str, KnownCustomer]
+
+
+def open_batch(
+    actor: Actor,
+    numbers: Sequence[str],
+    keys: Sequence[str],
+    sku_codes: Iterable[str],
+    external_ids: Iterable[str],
+) -> Opening:
+    """Name the actor of the transaction, and read what a batch of documents refers to."""
+    _plan, _actor, begun, references, skus, customers = gather(
+        PLAN_ONCE,
+        actor.naming(),
+        (_BEGIN, len(numbers), list(numbers), actor.source, list(keys)),
+        (_REFERENCES,),
+        (_SKUS, sorted(set(sku_codes))),
+        (_CUSTOMERS, sorted(set(external_ids))),
+    )
+    known = [KnownOrder(row[2], row[3], row[4], row[5], row[1]) for row in begun if row[0]]
+    return Opening(
+        [row[1] for row in begun if not row[0]],
+        {order.number: order for order in known},
+        {
+            order.idempotency_key: order
+            for order in known
+            if order.source == actor.source and order.idempotency_key
+        },
+        _references(references, skus),
+        known_customers(customers),
+    )
+
+
 def read_references(sku_codes: Iterable[str]) -> References:
     """Channels, SKUs with their settlement prices, and what routing may assign."""
+    return _references(*gather((_REFERENCES,), (_SKUS, sorted(set(sku_codes)))))
+
+
+def _references(named: Rows, skus: Rows) -> References:
     kinds: dict[str, dict[str, int]] = {
         "channel": {},
         "warehouse": {},
         "courier": {},
         "packaging": {},
     }
-    for kind, code, key in fetch(_REFERENCES):
+    for kind, code, key in named:
         kinds[kind][code] = key
     return References(
         channels=kinds["channel"],
-        skus=read_skus(sku_codes),
+        skus=_skus(skus),
         warehouses=kinds["warehouse"],
         couriers=kinds["courier"],
         packagings=kinds["packaging"],
@@ -112,7 +163,7 @@ def read_references(sku_codes: Iterable[str]) -> References:
     )
 
 
-def read_skus(codes: Iterable[str]) -> dict[str, SkuRef]:
+def _skus(rows: Rows) -> dict[str, SkuRef]:
     """SKUs by code; unknown codes are absent."""
     return {
         row[0]: SkuRef(
@@ -127,31 +178,8 @@ def read_skus(codes: Iterable[str]) -> dict[str, SkuRef]:
             settlement=dict(zip(row[8] or (), row[9] or (), strict=True)),
             free=dict(zip(row[10] or (), row[11] or (), strict=True)),
         )
-        for row in fetch(_SKUS, sorted(set(codes)))
+        for row in rows
     }
-
-
-def begin_batch(
-    numbers: Sequence[str], source: str, keys: Sequence[str]
-) -> tuple[list[int], dict[str, KnownOrder], dict[str, KnownOrder]]:
-    """Fresh order ids, one a number, and the orders stored before.
-
-    Those are given by number, and by the idempotency key that this source used.
-    """
-    rows = fetch(_BEGIN, len(numbers), list(numbers), source, list(keys))
-    known = [KnownOrder(row[2], row[3], row[4], row[5], row[1]) for row in rows if row[0]]
-    by_key = {
-        order.idempotency_key: order
-        for order in known
-        if order.source == source and order.idempotency_key
-    }
-    ids = [row[1] for row in rows if not row[0]]
-    return ids, {order.number: order for order in known}, by_key
-
-
-def read_customers(external_ids: Iterable[str]) -> dict[str, KnownCustomer]:
-    """Customers by external id; those not seen before are absent."""
-    return known_customers(fetch(_CUSTOMERS, sorted(set(external_ids))))
 
 
 def known_customers(rows: Iterable[tuple[Any, ...]]) -> dict[str, KnownCustomer]:
@@ -167,21 +195,25 @@ class HistoryKey:
     """Whose history, up to when; `order_id` (0 for none) is left out of it."""
 
     address_key: str
-    customer_id: int
+    customer: str
     placed_at: datetime
     order_id: int = 0
 
 
-def read_histories(keys: Sequence[HistoryKey]) -> list[History]:
-    """One history a key, in their order, by one statement."""
-    rows = fetch(
+def histories(keys: Sequence[HistoryKey]) -> Statement:
+    """Reads one history a key; see histories_in."""
+    return (
         _HISTORY,
         list(range(len(keys))),
         [key.address_key for key in keys],
-        [key.customer_id for key in keys],
+        [key.customer for key in keys],
         [key.placed_at for key in keys],
         [key.order_id for key in keys],
     )
+
+
+def histories_in(rows: Rows) -> list[History]:
+    """The histories that `histories` read, in the order of its keys."""
     return [
         History(
             address_orders_24h=row[1],
@@ -195,21 +227,26 @@ def read_histories(keys: Sequence[HistoryKey]) -> list[History]:
     ]
 
 
+def read_history(key: HistoryKey) -> History:
+    """The history of one."""
+    return histories_in(fetch(*histories([key])))[0]
+
+
 def add_batch_history(
     histories: Sequence[History], keys: Sequence[HistoryKey], amounts: Sequence[Decimal]
 ) -> None:
     """Count, for each order of a batch, what came before it within the same batch."""
     by_address: dict[str, list[int]] = {}
-    by_customer: dict[int, list[int]] = {}
+    by_customer: dict[str, list[int]] = {}
     for index, key in enumerate(keys):
         for earlier in by_address.setdefault(key.address_key, []):
             if 0 <= (key.placed_at - keys[earlier].placed_at).total_seconds() < 86_400:
                 histories[index].address_orders_24h += 1
-        for earlier in by_customer.setdefault(key.customer_id, []):
+        for earlier in by_customer.setdefault(key.customer, []):
             age = (key.placed_at - keys[earlier].placed_at).total_seconds()
             if age >= 0:
                 histories[index].customer_orders_24h += age < 86_400
                 histories[index].orders_180d += age < 180 * 86_400
                 histories[index].lifetime_spend += amounts[earlier]
         by_address[key.address_key].append(index)
-        by_customer[key.customer_id].append(index)
+        by_customer[key.customer].append(index)

@@ -1,6 +1,6 @@
-"""Writing a batch of checked orders: customers by one upsert, everything else by COPY."""
+"""Writing a batch of checked orders: customers by one upsert, everything else appended."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,15 +10,10 @@ import orjson
 from orders.intake.checks import CheckedOrder
 from orders.intake.facts import FactLine
 from orders.intake.holding import HoldDraft
-from orders.intake.reading import (
-    CUSTOMER_COLUMNS,
-    KnownCustomer,
-    known_customers,
-    read_customers,
-)
+from orders.intake.reading import CUSTOMER_COLUMNS, KnownCustomer
 from orders.models import ScreeningDecision
 from orders.screening import Screened
-from orders.sql import copy, fetch
+from orders.sql import Json, Statement, append
 from orders.status import HoldState
 
 _UPSERT_CUSTOMERS = f"""
@@ -82,22 +77,23 @@ class NewOrder:
     lines: list[FactLine]
 
 
-def as_json(value: Any) -> str:
+def as_json(value: Any) -> Json:
     """JSON text; decimals and dates as text, sets as sorted lists."""
-    return orjson.dumps(value, default=_plain).decode()
+    return Json(orjson.dumps(value, default=_plain).decode())
 
 
 def _plain(value: Any) -> Any:
     return sorted(value) if isinstance(value, frozenset) else str(value)
 
 
-def store_customers(orders: Sequence[CheckedOrder]) -> dict[str, KnownCustomer]:
-    """The batch's customers by external id; new ones are added, blanks of known ones filled.
+def upsert_customers(
+    orders: Sequence[CheckedOrder], known: Mapping[str, KnownCustomer]
+) -> Statement | None:
+    """Adds new customers and fills blanks of known ones; its rows are CUSTOMER_COLUMNS.
 
     What an order says never overwrites what is on record, except the grade, which platforms
-    send fresh. A masked name or phone is not taken over.
+    send fresh. A masked name or phone is not taken over. None when there is nothing to write.
     """
-    known = read_customers(order.document.customer.external_id for order in orders)
     wanted: dict[str, tuple[Any, ...]] = {}
     for order in orders:
         customer = order.document.customer
@@ -112,10 +108,9 @@ def store_customers(orders: Sequence[CheckedOrder]) -> dict[str, KnownCustomer]:
         on_record = known.get(customer.external_id)
         if on_record is None or _fills(on_record, row):
             wanted[customer.external_id] = _joined(wanted.get(customer.external_id), row)
-    if wanted:
-        columns = map(list, zip(*wanted.values(), strict=True))
-        known |= known_customers(fetch(_UPSERT_CUSTOMERS, *columns))
-    return known
+    if not wanted:
+        return None
+    return (_UPSERT_CUSTOMERS, *map(list, zip(*wanted.values(), strict=True)))
 
 
 def _joined(earlier: tuple[Any, ...] | None, later: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -135,11 +130,13 @@ def _fills(known: KnownCustomer, row: tuple[Any, ...]) -> bool:
 
 def store_orders(news: Sequence[NewOrder]) -> None:
     """Append orders, lines, decisions and holds. Lines go first: see orders.triggers."""
-    copy("orders_orderline", _LINE_COLUMNS, (row for new in news for row in _line_rows(new)))
-    copy("orders_order", _ORDER_COLUMNS, map(_order_row, news))
-    copy("orders_screeningdecision", _DECISION_COLUMNS, map(_decision_row, news))
-    if any(new.holds for new in news):
-        copy("orders_hold", _HOLD_COLUMNS, (row for new in news for row in _hold_rows(new)))
+    holds = [row for new in news for row in _hold_rows(new)]
+    append(
+        ("orders_orderline", _LINE_COLUMNS, [row for new in news for row in _line_rows(new)]),
+        ("orders_order", _ORDER_COLUMNS, [_order_row(new) for new in news]),
+        ("orders_screeningdecision", _DECISION_COLUMNS, [_decision_row(new) for new in news]),
+        *([("orders_hold", _HOLD_COLUMNS, holds)] if holds else []),
+    )
 
 
 def _line_rows(new: NewOrder) -> list[tuple[Any, ...]]:

@@ -23,12 +23,13 @@ from orders.intake import reading
 from orders.intake.checks import CheckedOrder, check_order
 from orders.intake.coalescing import Coalescer
 from orders.intake.document import OrderDocument, clean, read_document
-from orders.intake.facts import Buyer, FactLine, OrderView, order_facts
+from orders.intake.facts import Buyer, FactLine, History, OrderView, order_facts
 from orders.intake.holding import draft_holds
-from orders.intake.storage import NewOrder, store_customers, store_orders
+from orders.intake.storage import NewOrder, store_orders, upsert_customers
 from orders.lifecycle.stock import StockRequest, choose_warehouse, reserve_stock
 from orders.models import Hold, Order
 from orders.screening import Screened, screen
+from orders.sql import gather
 from orders.status import OrderState
 
 ATTEMPTS = 5
@@ -198,24 +199,25 @@ class _Batch:
         self.answers: dict[int, Placed] = {}
 
     def run(self) -> dict[int, Placed]:
-        self.actor.begin()
-        fresh = self._without_known()
-        if not fresh:
-            return self.answers
-        self.references = reading.read_references(
-            line.sku for candidate in fresh for line in candidate.document.lines
+        documents = [candidate.document for candidate in self.candidates]
+        opening = reading.open_batch(
+            self.actor,
+            [document.number for document in documents],
+            [candidate.key for candidate in self.candidates if candidate.key],
+            (line.sku for document in documents for line in document.lines),
+            (document.customer.external_id for document in documents),
         )
-        checked = self._checked(fresh)
-        if checked:
-            self._store(checked)
+        self.ids, self.references = opening.ids, opening.references
+        fresh = self._without_known(opening.by_number, opening.by_key)
+        if checked := self._checked(fresh):
+            self._store(checked, opening.customers)
         return self.answers
 
-    def _without_known(self) -> list[_Candidate]:
-        self.ids, by_number, by_key = reading.begin_batch(
-            [candidate.document.number for candidate in self.candidates],
-            self.actor.source,
-            [candidate.key for candidate in self.candidates if candidate.key],
-        )
+    def _without_known(
+        self,
+        by_number: Mapping[str, reading.KnownOrder],
+        by_key: Mapping[str, reading.KnownOrder],
+    ) -> list[_Candidate]:
         fresh = []
         for candidate in self.candidates:
             number = candidate.document.number
@@ -240,10 +242,14 @@ class _Batch:
                 )
         return good
 
-    def _store(self, checked: Sequence[tuple[_Candidate, CheckedOrder]]) -> None:
+    def _store(
+        self,
+        checked: Sequence[tuple[_Candidate, CheckedOrder]],
+        customers: dict[str, reading.KnownCustomer],
+    ) -> None:
         orders = [order for _candidate, order in checked]
-        customers = store_customers(orders)
-        screened = self._screen(orders, customers)
+        histories = self._histories(orders, customers)
+        screened = self._screen(orders, customers, histories)
         warehouses = self._reserve(orders, screened)
         news = [
             self._new_order(*item)
@@ -259,21 +265,34 @@ class _Batch:
         store_orders(news)
         self._answer(checked, news)
 
-    def _screen(
-        self, orders: Sequence[CheckedOrder], customers: Mapping[str, reading.KnownCustomer]
-    ) -> list[Screened]:
+    def _histories(
+        self, orders: Sequence[CheckedOrder], customers: dict[str, reading.KnownCustomer]
+    ) -> list[History]:
+        """What each order's address and customer did before; new customers join `customers`."""
         keys = [
             reading.HistoryKey(
                 order.address_key,
-                customers[order.document.customer.external_id].id,
+                order.document.customer.external_id,
                 order.document.placed_at,
             )
             for order in orders
         ]
-        histories = reading.read_histories(keys)
+        upsert = upsert_customers(orders, customers)
+        read, *written = gather(reading.histories(keys), *([upsert] if upsert else []))
+        for rows in written:
+            customers |= reading.known_customers(rows)
+        histories = reading.histories_in(read)
         if len(orders) > 1:
             amounts = [order.document.grand_total for order in orders]
             reading.add_batch_history(histories, keys, amounts)
+        return histories
+
+    def _screen(
+        self,
+        orders: Sequence[CheckedOrder],
+        customers: Mapping[str, reading.KnownCustomer],
+        histories: Sequence[History],
+    ) -> list[Screened]:
         free = {
             (sku.id, warehouse): units
             for sku in self.references.skus.values()

@@ -50,7 +50,7 @@ def screen_locked(order: Order, cause: str) -> Screened:
     lines = list(OrderLine.objects.filter(order=order).select_related("sku").order_by("position"))
     references = intake_reading.read_references(())
     key = intake_reading.HistoryKey(
-        order.address_key, order.customer_id, order.placed_at, _counted_as(order)
+        order.address_key, order.customer.external_id, order.placed_at, _counted_as(order)
     )
     zone = ZoneInfo(settings.SHOP_TIME_ZONE)
     now = timezone.now()
@@ -64,7 +64,7 @@ def screen_locked(order: Order, cause: str) -> Screened:
     begun = time.perf_counter_ns()
     facts = order_facts(
         order_view(order, lines),
-        intake_reading.read_histories([key])[0],
+        intake_reading.read_history(key),
         shortage=short,
         zone=zone,
         today=now.astimezone(zone).date(),
