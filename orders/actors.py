@@ -21,11 +21,12 @@ class Actor:
     def begin(self) -> None:
         """Name the actor for every change of the running transaction, and have them sent soon."""
         act_as(self.name, source=self.source, source_event_id=self.event_id)
+        transaction.on_commit(nudge)
 
     def naming(self) -> tuple[str, ...]:
-        """What `begin` does, as a statement with its parameters, to be sent with others."""
-        return (ACT_AS, self.name, self.source, self.event_id)
+        """What `begin` does, but as a statement and its parameters, to be sent with others."""
         transaction.on_commit(nudge)
+        return (ACT_AS, self.name, self.source, self.event_id)
 
 
 SYSTEM = Actor("system")
