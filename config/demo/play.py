@@ -6,40 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, Timer
-from time import monotonic, sleep
+from time import monotonic
 
 import orjson
-from django.utils import timezone
 from django.utils.translation import gettext as _
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 
-from changefeed.metrics import feed_figures
 from config.demo import children, deciding
-from config.demo.children import BEAT, WORKER, Addresses
+from config.demo.children import BEAT, WORKER
 from config.demo.clients import Tally, post_bulk, post_singles
+from config.demo.quiet import wait_until_quiet
 from config.demo.sample import SampleOrder
+from config.demo.stage import Stage
 from config.demo.story import Answer, Story
-from config.processes import Processes
-from orders.models import Order
 
 # In per cent of the single orders.
 WMS_OFF_AT, KILLED_AT = 35, 70
 DEAD_SECONDS = 2.0
-# Longer than a lease that a killed worker leaves behind.
-STUCK_SECONDS = 90.0
 MANAGE = Path(__file__).resolve().parents[2] / "manage.py"
-
-
-class NotQuiet(Exception):
-    """Work was left over after a long wait; the message says what."""
 
 
 @dataclass(slots=True)
@@ -53,40 +36,6 @@ class Played:
     refused: list[str] = field(default_factory=list)
     restocked: int = 0
     seconds: float = 0.0
-
-
-class Stage:
-    """Where the story is told: the processes, their addresses, and the screen."""
-
-    def __init__(
-        self,
-        processes: Processes,
-        addresses: Addresses,
-        console: Console,
-        workspace: Path,
-        began: float,
-    ) -> None:
-        self.processes = processes
-        self.addresses = addresses
-        self.console = console
-        self.workspace = workspace
-        self.began = began
-
-    def say(self, text: str) -> None:
-        """One line of the story, with the seconds since it began."""
-        self.console.print(f"[dim]{monotonic() - self.began:6.1f} s[/dim]  {text}")
-
-    def bar(self) -> Progress:
-        return Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
 
 
 def play(stage: Stage, story: Story, shops_key: str) -> Played:
@@ -110,7 +59,7 @@ def play(stage: Stage, story: Story, shops_key: str) -> Played:
     played = Played(story, _together(singles, second), bulk)
     played.import_status = _import(stage, story.imported)
     _decide(stage, story, played)
-    _wait_until_quiet(stage)
+    wait_until_quiet(stage)
     played.seconds = monotonic() - began
     return played
 
@@ -195,40 +144,6 @@ def _decide(stage: Stage, story: Story, played: Played) -> None:
     )
     played.restocked = deciding.receive_goods(story)
     stage.say(_("Goods arrived for %(count)d orders that were short") % {"count": played.restocked})
-
-
-def _wait_until_quiet(stage: Stage) -> None:
-    """Until no order waits for dispatch, no change for a receiver, no parcel for the warehouse."""
-    with stage.bar() as bar:
-        task = bar.add_task(_("Orders, changes and parcels still on their way"), total=None)
-        most = looks = 0
-        before: dict[str, int] = {}
-        moved_at = monotonic()
-        # Twice nothing: between two looks nothing was on its way from one count to another.
-        while looks < 2:
-            left = _left(stage)
-            looks = 0 if left else looks + 1
-            stage.processes.check()
-            if left != before:
-                before, moved_at = left, monotonic()
-            elif left and monotonic() - moved_at > STUCK_SECONDS:
-                raise NotQuiet(
-                    _("Nothing moved for %(seconds)d s, and these are still waiting: %(what)s")
-                    % {"seconds": STUCK_SECONDS, "what": left}
-                )
-            pending = sum(left.values())
-            most = max(most, pending)
-            bar.update(task, total=most, completed=most - pending)
-            sleep(0.25)
-    stage.say(_("Every order is where it belongs and every receiver is up to date"))
-
-
-def _left(stage: Stage) -> dict[str, int]:
-    ready = Order.objects.awaiting_dispatch(timezone.now()).count()
-    lanes = feed_figures().pending_lanes
-    parcels = children.stand_ins_state(stage.addresses)["warehouse"]["pending"]
-    found = {"orders": ready, "changes": lanes, "parcels": parcels}
-    return {what: count for what, count in found.items() if count}
 
 
 def _together(first: Tally, second: Tally) -> Tally:

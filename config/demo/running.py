@@ -20,7 +20,9 @@ from config import embedded
 from config.demo import checks, children, database, loading, report
 from config.demo.children import Addresses
 from config.demo.figures import gather
-from config.demo.play import NotQuiet, Stage, play
+from config.demo.play import play
+from config.demo.quiet import NotQuiet
+from config.demo.stage import Stage
 from config.demo.story import tell
 from config.demo.welcome import stay, welcome
 from config.processes import AlreadyRunning, Processes, ProcessFailed, free_port
