@@ -1,5 +1,7 @@
 """Admin of what is sold, where it is sold, and what routing may assign."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -27,8 +29,8 @@ class SettlementPriceInline(TabularInline):
 class CodedAdmin(DeskAdmin):
     """A small reference record; its code is fixed once it exists, for other systems know it."""
 
-    list_display = ("code", "name", "is_active")
-    list_filter = ("is_active",)
+    list_display: Any = ("code", "name", "is_active")
+    list_filter: Any = ("is_active",)
     search_fields = ("code", "name")
     fields: tuple[str, ...] = ("code", "name", "is_active")
 

@@ -38,6 +38,14 @@ class HourBar:
     gone_height: float
     held_height: float
 
+    @property
+    def gone_top(self) -> float:
+        return round(100 - self.gone_height, 1)
+
+    @property
+    def held_top(self) -> float:
+        return round(self.gone_top - self.held_height, 1)
+
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's DASHBOARD_CALLBACK; people without orders to see get the plain page."""

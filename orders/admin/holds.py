@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
 from orders.admin.base import ReadOnlyAdmin
-from orders.admin.board.doors import BoardDoors
+from orders.admin.board.bulk import BoardDoors
 from orders.models import Hold
 
 ACTS = ("claim", "unclaim", "release", "uphold", "hold_again", "note", "reveal")

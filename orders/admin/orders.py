@@ -24,9 +24,10 @@ from unfold.paginator import InfinitePaginator
 from unfold.views import ChangeList
 
 from orders.admin.act_pages import found
-from orders.admin.base import ReadOnlyAdmin, acting
+from orders.admin.base import ReadOnlyAdmin, acting, person_of
 from orders.admin.facts_shown import traits
-from orders.admin.order_acts import OFFERED, SHOWN, OrderActs
+from orders.admin.order_act_base import SHOWN
+from orders.admin.order_acts import OFFERED, OrderActs
 from orders.admin.order_page import read_order_page
 from orders.admin.searching import order_ids
 from orders.display import ago, money
@@ -53,7 +54,7 @@ class SpecialFilter(DropdownFilter):
 
     title = gettext_lazy("kind")
     parameter_name = "kind"
-    CHOICES = {
+    CHOICES: dict[str, tuple[Any, dict[str, Any]]] = {
         "urgent": (gettext_lazy("urgent"), {"urgent": True}),
         "presale": (gettext_lazy("presale"), {"presale": True}),
         "livestream": (gettext_lazy("livestream"), {"livestream_room__gt": ""}),
@@ -175,7 +176,7 @@ class OrderAdmin(OrderActs, ReadOnlyAdmin):
     ) -> HttpResponse:
         if not request.user.has_perm("orders.view_order"):
             raise PermissionDenied
-        return self._page(request, self._order(unquote(object_id)), revealed=False)
+        return self._page(request, self.order_of(unquote(object_id)), revealed=False)
 
     def reveal(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the page once with the full contact; the look is on record before that."""
@@ -196,9 +197,9 @@ class OrderAdmin(OrderActs, ReadOnlyAdmin):
         ]
 
     def _page(self, request: HttpRequest, order: Order, *, revealed: bool) -> HttpResponse:
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         request.order_state = order.state  # type: ignore[attr-defined]
-        page = read_order_page(order, request.user, timezone.now(), revealed=revealed)
+        page = read_order_page(order, person_of(request), timezone.now(), revealed=revealed)
         actions = self._get_actions_navigation(
             self.actions_detail, self.get_actions_detail(request, order.pk), order.pk
         )

@@ -28,7 +28,8 @@ class Desk:
                 {"name": "django_language", "value": "en", "url": server},
             ]
         )
-        self.server, self.errors = server, []
+        self.server = server
+        self.errors: list[str] = []
         self.page = self.context.new_page()
         self.page.set_default_timeout(15_000)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))

@@ -330,7 +330,7 @@ def hold_author(hold: Hold, username: str):
     user = User.objects.get(username=username)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
-        Rule.objects.filter(ruleset__version=hold.ruleset_version, key=hold.rule_key).update(
+        Rule.objects.filter(ruleset__version=hold.ruleset_version or 0, key=hold.rule_key).update(
             author=user
         )
         cursor.execute("SET LOCAL session_replication_role = origin")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
+from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
@@ -64,7 +65,7 @@ def clients() -> dict[str, Client]:
     return {group: person(group)[1] for group in GROUPS}
 
 
-def rows() -> Iterator[tuple[type, int]]:
+def rows() -> Iterator[tuple[type[Model], int]]:
     """One existing row of every model of the matrix."""
     held_order()
     order = clean_order()

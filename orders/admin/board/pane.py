@@ -106,11 +106,10 @@ def _powers(hold: Hold, user: User, stop: StopRequest | None) -> Powers:
 
 def release_refusal(hold: Hold, user: User) -> str:
     """Why this person may not release alone; empty when they may. The act itself asks again."""
-    if settings.AUTHOR_MAY_RELEASE or hold.owner != HoldOwner.RULE:
+    version = hold.ruleset_version
+    if settings.AUTHOR_MAY_RELEASE or hold.owner != HoldOwner.RULE or version is None:
         return ""
-    wrote = Rule.objects.filter(
-        ruleset__version=hold.ruleset_version, key=hold.rule_key, author=user
-    ).exists()
+    wrote = Rule.objects.filter(ruleset__version=version, key=hold.rule_key, author=user).exists()
     return _("You wrote this rule, so somebody else has to release what it held.") if wrote else ""
 
 

@@ -76,7 +76,7 @@ def next_hold(view: BoardView, hold: Hold, user: User, now: datetime) -> int | N
 
 
 def board_row(hold: Hold, user: User, now: datetime) -> BoardRow:
-    claimed = hold.claimed_by is not None and hold.claimed_until > now
+    claimed = hold.claimed_by_id is not None and (hold.claimed_until or now) > now
     return BoardRow(
         hold=hold,
         why=why_held(hold),
