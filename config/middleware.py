@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
+import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django_structlog.middlewares import RequestMiddleware
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -31,3 +34,16 @@ class ContentPolicyMiddleware:
         if not request.path.startswith(("/static/", "/api/")):
             response.headers.setdefault("Cache-Control", "private, no-store")
         return response
+
+
+class LogContextMiddleware(RequestMiddleware):  # type: ignore[misc]
+    """Gives every log line of a request its id, its user and its caller's address."""
+
+    @classmethod
+    def bind_ip(cls, request: HttpRequest) -> None:
+        """The address as our own proxies saw it; what the caller claims beyond them is ignored."""
+        address = request.META.get("REMOTE_ADDR", "")
+        if settings.TRUSTED_PROXIES:
+            passed = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+            address = passed[-min(settings.TRUSTED_PROXIES, len(passed))].strip() or address
+        structlog.contextvars.bind_contextvars(ip=address)
