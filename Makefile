@@ -86,7 +86,7 @@ check: venv
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) $(VENV)/bin/lint-imports
-	$(PY) -m djlint templates --lint --check
+	$(PY) -m djlint templates --lint
 	$(PY) -m mypy
 	$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 

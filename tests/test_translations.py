@@ -21,8 +21,8 @@ def messages() -> list[Message]:
 def texts(message: Message) -> tuple[str, str]:
     """(English, Chinese), of a plural its many-form."""
     if message.pluralizable:
-        return message.id[-1], message.string[0] if message.string else ""
-    return message.id, message.string
+        return str(message.id[-1]), str(message.string[0]) if message.string else ""
+    return str(message.id), str(message.string or "")
 
 
 def test_every_message_is_translated():

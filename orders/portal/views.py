@@ -59,7 +59,8 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 def _customer(request: HttpRequest) -> Customer:
-    customer = Customer.objects.filter(user_id=request.user.pk).first()
+    user = request.user
+    customer = Customer.objects.filter(user=user).first() if user.is_authenticated else None
     if customer is None:
         raise Http404
     return customer
