@@ -1,11 +1,21 @@
 """Fixtures that every part of the suite may use."""
 
 import pytest
-
+from django.core.management import call_command
+from django.db.models import Model
 from pytest_django import Settings
 
 from orders.actors import Actor
 from rules import live
+from rules.lifecycle.common import rows_open_for
+from rules.models import (
+    ConditionRow,
+    ListEntry,
+    ReferenceList,
+    Rule,
+    RuleAction,
+    RuleSet,
+)
 from tests.factories import make_world
 
 
@@ -21,13 +31,24 @@ def quick_passwords(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+_starter: list[list[Model]] = []
+"""The rows of the published starter rules, from the first test of this process that needed them."""
+
+
 @pytest.fixture
 def world(db: None) -> None:
     """Reference data and the starter rule set, published."""
-    from django.core.management import call_command
-
     make_world()
-    call_command("rules", "starter")
+    if not _starter:
+        call_command("rules", "starter")
+        tables = (RuleSet, Rule, ConditionRow, RuleAction, ReferenceList, ListEntry)
+        _starter.extend(list(table._default_manager.order_by("pk")) for table in tables)
+        return
+    versions, *others = _starter
+    RuleSet.objects.bulk_create(versions)
+    with rows_open_for(versions[0]):  # type: ignore[arg-type]
+        for rows in others:
+            type(rows[0])._default_manager.bulk_create(rows)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ def _order(order_id: int) -> Order:
 
 @transaction.atomic
 def note_order(order_id: int, *, actor: Actor, text: str) -> TimelineEntry:
-    """Keep a person's words in the order's timeline. Raises NotFound, or ReasonMissing when empty."""
+    """Keep a person's words in the order's timeline. Raises NotFound or ReasonMissing."""
     if not text.strip():
         raise ReasonMissing
     actor.begin()

@@ -42,12 +42,12 @@ def is_due(shipment: Shipment, now: datetime) -> bool:
 
 def plan_parcels(order: Order, lines: Sequence[OrderLine], now: datetime) -> list[Parcel]:
     """One parcel, or one per delivery date of a subscription; those not yet due stay planned."""
+    contents = [[(line.pk, line.quantity) for line in lines]]
+    days: list[date | None] = [None]
     if order.deliveries:
         planned = [PlannedLine(line.pk, line.sku.code, line.quantity) for line in lines]
         contents = spread_units(order.deliveries, planned)
         days = [date.fromisoformat(delivery["date"]) for delivery in order.deliveries]
-    else:
-        contents, days = [[(line.pk, line.quantity) for line in lines]], [None]
     parcels = []
     for sequence, (day, content) in enumerate(zip(days, contents, strict=True), start=1):
         shipment = Shipment(order_id=order.pk, number=f"{order.number}-{sequence}", deliver_on=day)
@@ -59,7 +59,9 @@ def plan_parcels(order: Order, lines: Sequence[OrderLine], now: datetime) -> lis
 
 
 def _take_routing(shipment: Shipment, order: Order) -> None:
-    shipment.warehouse_id = order.warehouse_id or order.stock_warehouse_id
+    warehouse_id = order.warehouse_id or order.stock_warehouse_id
+    assert warehouse_id is not None  # nothing leaves without stock, and stock lies somewhere
+    shipment.warehouse_id = warehouse_id
     shipment.courier_id, shipment.packaging_id = order.courier_id, order.packaging_id
     shipment.lane, shipment.print_priority = order.lane, order.print_priority
 

@@ -35,7 +35,7 @@ SHOP = Actor("key:shop", "shop")
 WMS = Actor("key:wms", "wms")
 CRM = Actor("key:crm", "crm")
 
-TABLES = (
+TABLES: tuple[Any, ...] = (
     *(Customer, Effect, Hold, Order, OrderLine, ReturnRecord, ScreeningDecision, Shipment),
     *(ShipmentLine, Sku, Stock, StockEntry, StopRequest, TimelineEntry, Waiver, Change),
 )
@@ -69,8 +69,8 @@ def supervisor() -> Actor:
     return user_actor(make_user("supervisor"))
 
 
-def again(order: Order) -> Order:
-    """The order as the database has it now."""
+def again(order: Order) -> Any:
+    """The order as the database has it now; untyped, as a missing relation fails the test."""
     return Order.objects.get(pk=order.pk)
 
 
@@ -86,6 +86,11 @@ def parcels(order: Order) -> list[tuple[str, str]]:
 def now_seq() -> int:
     """The last sequence number of the feed."""
     return Change.objects.order_by("-seq").values_list("seq", flat=True).first() or 0
+
+
+def the_change(**wanted: Any) -> Any:
+    """The only change of that description."""
+    return Change.objects.get(**wanted)
 
 
 def feed(order: Order, after: int = 0) -> list[str]:

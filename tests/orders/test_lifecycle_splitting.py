@@ -1,5 +1,6 @@
 """Split orders and merged orders: money, stock and holds are shared out, nothing is lost."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -40,6 +41,7 @@ from tests.orders.acting import (
     state,
     stock,
     supervisor,
+    the_change,
     warehouse,
 )
 
@@ -56,6 +58,10 @@ def split(order: Order, parts: Any = PARTS) -> list[Order]:
 def children(order: Order) -> list[tuple[str, str]]:
     found = Order.objects.filter(parent_number=order.number).order_by("id")
     return list(found.values_list("number", "state"))
+
+
+def refunded(refunds: Iterable[Any]) -> Decimal:
+    return sum((Decimal(one.new["amount"]) for one in refunds), Decimal(0))
 
 
 def report(number: str, *events: str) -> None:
@@ -125,7 +131,7 @@ def test_a_cancelled_child_no_longer_holds_its_parent_up() -> None:
     assert children(order) == [("S-A", "on_hold"), ("S-B", "on_hold")]
 
     cancel_order("S-A", actor=SHOP, reason="only the lens")
-    refund = Change.objects.get(kind="order.refund_requested")
+    refund = the_change(kind="order.refund_requested")
     assert (refund.subject_id, refund.new["amount"]) == ("S-A", str(again(first).grand_total))
     assert state(order) == "on_hold"
 
@@ -148,7 +154,7 @@ def test_all_children_cancelled_cancel_the_parent_and_refund_every_cent_once() -
     assert not order.holds.filter(state="open").exists()
     refunds = Change.objects.filter(kind="order.refund_requested")
     assert {one.subject_id for one in refunds} == {"S-A", "S-B"}
-    assert sum(Decimal(one.new["amount"]) for one in refunds) == order.grand_total
+    assert refunded(refunds) == order.grand_total
     assert (stock("TEA-1"), stock("LENS-85")) == ((1000, 0), (1000, 0))
     assert_ledger_agrees()
 
@@ -162,7 +168,7 @@ def test_cancelling_the_parent_cancels_its_children_and_refunds_once() -> None:
     assert state(order) == "cancelled"
     assert children(order) == [("S-A", "cancelled"), ("S-B", "cancelled")]
     refunds = Change.objects.filter(kind="order.refund_requested")
-    assert sum(Decimal(one.new["amount"]) for one in refunds) == order.grand_total
+    assert refunded(refunds) == order.grand_total
     assert stock("TEA-1") == (1000, 0)
 
 

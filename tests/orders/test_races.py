@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -109,7 +110,7 @@ def _release_twice(monkeypatch: pytest.MonkeyPatch, hold: Hold) -> tuple[list[An
     actors = [supervisor(), supervisor()]
     with meeting(monkeypatch, holds, "_require_second_person"):
         results = at_once(
-            *(lambda one=one: release_hold(hold.pk, actor=one, reason="fine") for one in actors)
+            *(partial(release_hold, hold.pk, actor=one, reason="fine") for one in actors)
         )
     return results, {actor.name.removeprefix("user:") for actor in actors}
 
@@ -148,7 +149,7 @@ def test_without_the_row_lock_the_second_release_is_not_told_who_was_first(
 def _claim_twice(monkeypatch: pytest.MonkeyPatch, hold: Hold) -> list[Any]:
     users = [make_user("supervisor"), make_user("supervisor")]
     with meeting(monkeypatch, holds, "_require_open"):
-        return at_once(*(lambda one=one: claim_hold(hold.pk, user=one) for one in users))
+        return at_once(*(partial(claim_hold, hold.pk, user=one) for one in users))
 
 
 def test_two_claims_of_one_hold_one_wins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,10 +169,9 @@ def test_without_the_row_lock_both_believe_that_they_claimed_it(
 def test_release_and_cancel_at_once_leave_one_outcome() -> None:
     for _round in range(5):
         order, hold = held_order()
-        actor = supervisor()
         released, cancelled = at_once(
-            lambda hold=hold, actor=actor: release_hold(hold.pk, actor=actor, reason="fine"),
-            lambda order=order: cancel_order(order.number, actor=SHOP, reason="no"),
+            partial(release_hold, hold.pk, actor=supervisor(), reason="fine"),
+            partial(cancel_order, order.number, actor=SHOP, reason="no"),
         )
         assert not isinstance(cancelled, Exception)
         outcome = (state(order), order.stop_requests.count(), len(parcels(order)))
@@ -303,14 +303,14 @@ def test_the_same_order_twenty_times_at_once_is_one_order() -> None:
 
 def test_one_key_with_two_bodies_at_once_takes_one() -> None:
     documents = [order_document(f"N-{number}") for number in range(8)]
-    results = at_once(*(lambda one=one: place_order(one, actor=SHOP, key="k") for one in documents))
+    results = at_once(*(partial(place_order, one, actor=SHOP, key="k") for one in documents))
     outcomes = Counter(one.outcome.value if isinstance(one, Placed) else one for one in results)
     assert outcomes == {"created": 1, "conflict": 7}
 
 
 def _fifty_buyers() -> Counter[str]:
     documents = [order_document(lines=[("HOT", 1, "9.00")]) for _number in range(50)]
-    results = at_once(*(lambda one=one: place_order(one, actor=SHOP) for one in documents))
+    results = at_once(*(partial(place_order, one, actor=SHOP) for one in documents))
     return Counter(one.state if isinstance(one, Placed) else type(one).__name__ for one in results)
 
 
@@ -371,11 +371,10 @@ def test_an_act_on_a_child_and_one_on_its_parent_do_not_deadlock() -> None:
         order = placed(lines=[("TEA-1", 2, "9.00")])
         hold = holds.hold_order(order.pk, actor=supervisor(), reason="wait")
         first, _second = split_order(order.number, [[(1, 1)], [(1, 1)]], actor=SHOP)
-        actor = supervisor()
         results = at_once(
-            lambda hold=hold, actor=actor: release_hold(hold.pk, actor=actor, reason="fine"),
-            lambda first=first: cancel_order(first.number, actor=SHOP, reason="no"),
-            lambda: dispatch_ready(),
+            partial(release_hold, hold.pk, actor=supervisor(), reason="fine"),
+            partial(cancel_order, first.number, actor=SHOP, reason="no"),
+            dispatch_ready,
         )
         errors = [one for one in results if isinstance(one, Exception)]
         assert all(isinstance(one, OrderError) for one in errors), errors
