@@ -2,6 +2,7 @@
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class OrderState(TextChoices):
@@ -60,7 +61,7 @@ class FollowUp(TextChoices):
 
 class ShipmentState(TextChoices):
     PLANNED = "planned", _("Planned")
-    RELEASED = "released", _("Released")
+    RELEASED = "released", pgettext_lazy("parcel", "Released")
     PICKING = "picking", _("Picking")
     SHIPPED = "shipped", _("Shipped")
     DELIVERED = "delivered", _("Delivered")

@@ -32,4 +32,4 @@ class ScreeningDecision(models.Model):
         ordering = ["-at", "-id"]
 
     def __str__(self) -> str:
-        return f"{self.order_id} v{self.ruleset_version}"
+        return f"{self.order.number} · v{self.ruleset_version}"

@@ -31,7 +31,7 @@ class Stock(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.sku_id}@{self.warehouse_id}"
+        return f"{self.sku.code} · {self.warehouse.code}"
 
     @property
     def available(self) -> int:
