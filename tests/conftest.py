@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from django.db.models import Model
 from pytest_django import Settings
 
@@ -45,10 +46,11 @@ def world(db: None) -> None:
         _starter.extend(list(table._default_manager.order_by("pk")) for table in tables)
         return
     versions, *others = _starter
-    RuleSet.objects.bulk_create(versions)
-    with rows_open_for(versions[0]):  # type: ignore[arg-type]
-        for rows in others:
-            type(rows[0])._default_manager.bulk_create(rows)
+    with transaction.atomic():
+        RuleSet.objects.bulk_create(versions)
+        with rows_open_for(versions[0]):  # type: ignore[arg-type]
+            for rows in others:
+                type(rows[0])._default_manager.bulk_create(rows)
 
 
 @pytest.fixture
