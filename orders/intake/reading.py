@@ -11,7 +11,7 @@ from django.conf import settings
 from orders.actors import Actor
 from orders.intake.checks import References, SkuRef
 from orders.intake.facts import Buyer, History
-from orders.sql import PLAN_ONCE, Rows, Statement, fetch, gather
+from orders.sql import PLAN_ONCE, Rows, Statement, fetch, gather, records
 
 _REFERENCES = """
 SELECT 'channel', code, id FROM orders_channel WHERE is_active
@@ -59,8 +59,8 @@ SELECT i.position,
         AND r.at > i.placed_at - interval '180 days' AND r.at <= i.placed_at),
     (SELECT count(*) FROM orders_returnrecord r WHERE r.customer_id = b.id
         AND r.at > i.placed_at - interval '30 days' AND r.at <= i.placed_at)
-FROM unnest(%s::int[], %s::text[], %s::text[], %s::timestamptz[], %s::bigint[])
-    AS i(position, address_key, customer, placed_at, order_id)
+FROM json_to_recordset(%s::json) AS i(position integer, address_key text, customer text,
+    placed_at timestamptz, order_id bigint)
 LEFT JOIN orders_customer b ON b.external_id = i.customer
 LEFT JOIN LATERAL (
     SELECT count(*) FILTER (WHERE o.placed_at > i.placed_at - interval '24 hours') AS day,
@@ -70,6 +70,8 @@ LEFT JOIN LATERAL (
         AND o.state <> 'cancelled' AND o.id <> i.order_id AND {_BOUGHT}
 ) c ON true
 """
+
+_HISTORY_COLUMNS = ("position", "address_key", "customer", "placed_at", "order_id")
 
 CUSTOMER_COLUMNS = """c.id, c.external_id, c.registered_at, c.crm_grade, c.is_employee,
     c.sign_for_rate, c.name <> '' AND c.phone <> '' AND c.registered_at IS NOT NULL"""
@@ -202,14 +204,11 @@ class HistoryKey:
 
 def histories(keys: Sequence[HistoryKey]) -> Statement:
     """Reads one history a key; see histories_in."""
-    return (
-        _HISTORY,
-        list(range(len(keys))),
-        [key.address_key for key in keys],
-        [key.customer for key in keys],
-        [key.placed_at for key in keys],
-        [key.order_id for key in keys],
-    )
+    rows = [
+        (position, key.address_key, key.customer, key.placed_at, key.order_id)
+        for position, key in enumerate(keys)
+    ]
+    return (_HISTORY, records(_HISTORY_COLUMNS, rows))
 
 
 def histories_in(rows: Rows) -> list[History]:

@@ -13,7 +13,7 @@ from orders.intake.holding import HoldDraft
 from orders.intake.reading import CUSTOMER_COLUMNS, KnownCustomer
 from orders.models import ScreeningDecision
 from orders.screening import Screened
-from orders.sql import Json, Statement, append
+from orders.sql import Json, Statement, append, records
 from orders.status import HoldState
 
 _UPSERT_CUSTOMERS = f"""
@@ -21,8 +21,8 @@ INSERT INTO orders_customer AS c (public_id, external_id, name, phone, phone_has
     crm_grade, is_employee, version)
 SELECT gen_random_uuid(), d.external_id, d.name, d.phone, d.phone_hash, d.registered_at,
     d.crm_grade, false, 1
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[])
-    AS d(external_id, name, phone, phone_hash, registered_at, crm_grade)
+FROM json_to_recordset(%s::json) AS d(external_id text, name text, phone text,
+    phone_hash text, registered_at timestamptz, crm_grade text)
 ORDER BY d.external_id
 ON CONFLICT (external_id) DO UPDATE SET
     name = CASE WHEN c.name = '' THEN excluded.name ELSE c.name END,
@@ -32,6 +32,8 @@ ON CONFLICT (external_id) DO UPDATE SET
     crm_grade = CASE WHEN excluded.crm_grade = '' THEN c.crm_grade ELSE excluded.crm_grade END
 RETURNING {CUSTOMER_COLUMNS}
 """
+
+_UPSERT_COLUMNS = ("external_id", "name", "phone", "phone_hash", "registered_at", "crm_grade")
 
 _ORDER_COLUMNS = (
     *("id", "number", "channel_id", "customer_id", "state", "version", "source"),
@@ -69,6 +71,7 @@ class NewOrder:
     key: str
     state: str
     screened: Screened
+    outcome: dict[str, object]
     holds: list[HoldDraft]
     stock_warehouse: int | None
     dispatch_after: datetime | None
@@ -110,7 +113,7 @@ def upsert_customers(
             wanted[customer.external_id] = _joined(wanted.get(customer.external_id), row)
     if not wanted:
         return None
-    return (_UPSERT_CUSTOMERS, *map(list, zip(*wanted.values(), strict=True)))
+    return (_UPSERT_CUSTOMERS, records(_UPSERT_COLUMNS, wanted.values()))
 
 
 def _joined(earlier: tuple[Any, ...] | None, later: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -128,14 +131,18 @@ def _fills(known: KnownCustomer, row: tuple[Any, ...]) -> bool:
     )
 
 
-def store_orders(news: Sequence[NewOrder]) -> None:
-    """Append orders, lines, decisions and holds. Lines go first: see orders.triggers."""
+def store_orders(news: Sequence[NewOrder], *, after: Sequence[Statement] = ()) -> None:
+    """Append orders, lines, decisions and holds, after some statements.
+
+    Lines go in before their orders: see orders.triggers.
+    """
     holds = [row for new in news for row in _hold_rows(new)]
     append(
         ("orders_orderline", _LINE_COLUMNS, [row for new in news for row in _line_rows(new)]),
         ("orders_order", _ORDER_COLUMNS, [_order_row(new) for new in news]),
         ("orders_screeningdecision", _DECISION_COLUMNS, [_decision_row(new) for new in news]),
         *([("orders_hold", _HOLD_COLUMNS, holds)] if holds else []),
+        after=after,
     )
 
 
@@ -182,7 +189,7 @@ def _decision_row(new: NewOrder) -> tuple[Any, ...]:
     return (
         *(new.id, new.received_at, ScreeningDecision.Cause.INTAKE.value),
         *(screened.ruleset_version, as_json(dict(screened.list_versions))),
-        *(as_json(screened.facts), as_json(screened.decision.as_json()), screened.took_us),
+        *(as_json(screened.facts), as_json(new.outcome), screened.took_us),
     )
 
 

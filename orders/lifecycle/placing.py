@@ -26,7 +26,12 @@ from orders.intake.document import OrderDocument, clean, read_document
 from orders.intake.facts import Buyer, FactLine, History, OrderView, order_facts
 from orders.intake.holding import draft_holds
 from orders.intake.storage import NewOrder, store_orders, upsert_customers
-from orders.lifecycle.stock import StockRequest, choose_warehouse, reserve_stock
+from orders.lifecycle.stock import (
+    Reservation,
+    StockRequest,
+    choose_warehouse,
+    prepare_reservation,
+)
 from orders.models import Hold, Order
 from orders.screening import Screened, screen
 from orders.sql import gather
@@ -250,7 +255,7 @@ class _Batch:
         orders = [order for _candidate, order in checked]
         histories = self._histories(orders, customers)
         screened = self._screen(orders, customers, histories)
-        warehouses = self._reserve(orders, screened)
+        reservation = self._reserve(orders, screened)
         news = [
             self._new_order(*item)
             for item in zip(
@@ -258,11 +263,11 @@ class _Batch:
                 checked,
                 (customers[order.document.customer.external_id].id for order in orders),
                 screened,
-                warehouses,
+                reservation.chosen,
                 strict=True,
             )
         ]
-        store_orders(news)
+        store_orders(news, after=reservation.statements)
         self._answer(checked, news)
 
     def _histories(
@@ -315,9 +320,7 @@ class _Batch:
             screened.append(result)
         return screened
 
-    def _reserve(
-        self, orders: Sequence[CheckedOrder], screened: Sequence[Screened]
-    ) -> list[int | None]:
+    def _reserve(self, orders: Sequence[CheckedOrder], screened: Sequence[Screened]) -> Reservation:
         every = list(self.references.warehouses.values())
         requests = []
         for order, result in zip(orders, screened, strict=True):
@@ -325,7 +328,7 @@ class _Batch:
             requests.append(
                 StockRequest(order.document.number, needs_of(order), [named] if named else every)
             )
-        return reserve_stock(requests, self.actor.name)
+        return prepare_reservation(requests, self.actor.name)
 
     def _new_order(
         self,
@@ -351,6 +354,7 @@ class _Batch:
             key=candidate.key,
             state=state.value,
             screened=screened,
+            outcome=screened.decision.as_json(),
             holds=holds,
             stock_warehouse=warehouse,
             dispatch_after=dispatch_after(order, self.today, self.zone),
@@ -373,7 +377,7 @@ class _Batch:
                 order.document.number,
                 new.state,
                 1,
-                new.screened.decision.as_json(),
+                new.outcome,
                 holds.get(new.id, []),
             )
 

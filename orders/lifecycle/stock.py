@@ -9,7 +9,7 @@ from django.db.models import F
 from orders.actors import Actor
 from orders.errors import OutOfStock
 from orders.models import Order, Sku, Stock, StockEntry, Warehouse
-from orders.sql import copy, fetch
+from orders.sql import Statement, copy, fetch, gather, records
 from orders.status import StockMove
 
 _LOCK = """
@@ -17,16 +17,15 @@ SELECT id, sku_id, warehouse_id, on_hand - reserved FROM orders_stock
 WHERE sku_id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
 """
 _RESERVE = """
-WITH moved AS (
-    UPDATE orders_stock s SET reserved = s.reserved + d.units
-    FROM unnest(%s::bigint[], %s::int[]) AS d(id, units)
-    WHERE s.id = d.id AND s.on_hand - s.reserved >= d.units RETURNING s.id),
-entered AS (
+WITH entered AS (
     INSERT INTO orders_stockentry (stock_id, move, on_hand_delta, reserved_delta, order_number,
         actor, at)
     SELECT d.stock_id, 'reserve', 0, d.units, d.order_number, %s, now()
-    FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS d(stock_id, units, order_number))
-SELECT id FROM moved
+    FROM json_to_recordset(%s::json) AS d(stock_id bigint, units integer, order_number text)
+    RETURNING stock_id, reserved_delta)
+UPDATE orders_stock s SET reserved = s.reserved + d.units
+FROM (SELECT stock_id, sum(reserved_delta) AS units FROM entered GROUP BY stock_id) d
+WHERE s.id = d.stock_id
 """
 _LOCK_PAIRS = """
 SELECT s.id, s.sku_id FROM orders_stock s
@@ -70,17 +69,28 @@ def choose_warehouse(
     return None
 
 
-def reserve_stock(requests: Sequence[StockRequest], actor: str) -> list[int | None]:
-    """Reserve for each request, in their order, all its units in one warehouse or nothing.
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The warehouse id chosen for each request, None where stock is short.
 
-    Returns the warehouse id of each request; None where stock is short. Rows are locked in the
-    order of their ids, so that concurrent buyers wait for each other and never deadlock.
+    `statements` reserve the units; they belong in the transaction that chose.
+    """
+
+    chosen: list[int | None]
+    statements: list[Statement]
+
+
+def prepare_reservation(requests: Sequence[StockRequest], actor: str) -> Reservation:
+    """Choose for each request, in their order, one warehouse that has all its units, or none.
+
+    Rows are locked in the order of their ids, so that concurrent buyers wait for each other and
+    never deadlock. What is free is read under those locks; the database's constraint still
+    refuses to reserve more than there is.
     """
     sku_ids = sorted({sku for request in requests for sku in request.needs})
     rows = fetch(_LOCK, sku_ids)
     free = {(sku, warehouse): units for _id, sku, warehouse, units in rows}
     row_ids = {(sku, warehouse): row for row, sku, warehouse, _units in rows}
-    taken: dict[int, int] = {}
     chosen: list[int | None] = []
     ledger: list[tuple[int, int, str]] = []
     for request in requests:
@@ -90,14 +100,18 @@ def reserve_stock(requests: Sequence[StockRequest], actor: str) -> list[int | No
             continue
         for sku, units in request.needs.items():
             free[sku, warehouse] -= units
-            row = row_ids[sku, warehouse]
-            taken[row] = taken.get(row, 0) + units
-            ledger.append((row, units, request.order_number))
-    if taken:
-        entries = map(list, zip(*ledger, strict=True))
-        if len(fetch(_RESERVE, list(taken), list(taken.values()), actor, *entries)) != len(taken):
-            raise OutOfStock
-    return chosen
+            ledger.append((row_ids[sku, warehouse], units, request.order_number))
+    if not ledger:
+        return Reservation(chosen, [])
+    entries = records(("stock_id", "units", "order_number"), ledger)
+    return Reservation(chosen, [(_RESERVE, actor, entries)])
+
+
+def reserve_stock(requests: Sequence[StockRequest], actor: str) -> list[int | None]:
+    """Reserve for each request all its units in one warehouse, or nothing; see Reservation."""
+    reservation = prepare_reservation(requests, actor)
+    gather(*reservation.statements)
+    return reservation.chosen
 
 
 def _shift(
