@@ -69,6 +69,8 @@ def main() -> None:
 
 def _run(address: str, plain_address: str, seconds: float, rounds: int) -> report.Report:
     # Models may be imported only now that Django is set up for the benchmark's database.
+    from django.conf import settings
+
     from tests.bench.support import documents, verifying, world
 
     headers = {"Authorization": f"Api-Key {world.load_world()}"}
@@ -79,7 +81,9 @@ def _run(address: str, plain_address: str, seconds: float, rounds: int) -> repor
     _prepare_plain(plain_env)
     single, bulk = Contender("ours, one order a request"), Contender("ours, 1,000 a request")
     plain, limit = Contender("plain DRF, none of it"), Contender("pgbench, same rows")
-    product = servers.granian("product", 8190, servers.product(address), "/readyz")
+    product = servers.granian(
+        "product", 8190, servers.product(address, settings.CACHES["default"]["LOCATION"]), "/readyz"
+    )
     rival = servers.granian("plain", 8290, plain_env, "/ready")
 
     def singles(prefix: str) -> Iterator[bytes]:

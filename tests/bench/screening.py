@@ -3,7 +3,7 @@
 Latency counts from the moment an order was due to be sent, so that waiting is not left out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import orjson
 import psycopg
@@ -27,6 +27,8 @@ def main() -> None:
 
 def _run(address: str, rate: float, seconds: float) -> report.Report:
     # Models may be imported only now that Django is set up for the benchmark's database.
+    from django.conf import settings
+
     from tests.bench.support import documents, verifying, world
 
     headers = {"Authorization": f"Api-Key {world.load_world()}"}
@@ -35,7 +37,9 @@ def _run(address: str, rate: float, seconds: float) -> report.Report:
         for document in documents.documents(prefix, count):
             yield load.request("/api/v1/orders/", orjson.dumps(document), headers)
 
-    with servers.granian("product", 8190, servers.product(address), "/readyz") as server:
+    with servers.granian(
+        "product", 8190, servers.product(address, settings.CACHES["default"]["LOCATION"]), "/readyz"
+    ) as server:
         load.saturate(server.port, list(orders("W", 400)), 8, 60)
         before = value(address, "SELECT count(*) FROM orders_order")
         last = value(address, "SELECT max(id) FROM orders_screeningdecision")
@@ -65,7 +69,7 @@ def _report(
 ) -> report.Report:
     waits = [wait * 1000 for wait in outcome.latencies]
     count = len(waits)
-    rows: list[list[report.Cell]] = [
+    rows: list[Sequence[report.Cell]] = [
         [name, *(report.percentile(values, share) for share in (0.5, 0.95, 0.99, 1.0))]
         for name, values in (("screening, ms", took), ("whole intake over HTTP, ms", waits))
     ]

@@ -1,7 +1,7 @@
 """Calls of several threads joined into one, each with its own answer or error."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -30,18 +30,13 @@ class Counter:
         return [raw * 2 for raw in raws]
 
 
-def queued(coalescer: Coalescer[Any], group: str) -> int:
-    """How many callers wait for their turn."""
-    return len(coalescer._queues[group].waiting)
-
-
-def when(condition: Callable[[], bool]) -> None:
-    """Return once the condition holds."""
+def when_queued(coalescer: Coalescer[Any], group: str, count: int) -> None:
+    """Return once so many callers wait for their turn."""
     for _attempt in range(int(PATIENCE * 1000)):
-        if condition():
+        if len(coalescer._queues[group].waiting) == count:
             return
         threading.Event().wait(0.001)
-    raise AssertionError("it never came to that")
+    raise AssertionError("they never queued up")
 
 
 def busy(
@@ -55,7 +50,7 @@ def busy(
     assert act.entered.wait(PATIENCE)
     for count, (raw, key) in enumerate(later, start=1):
         found.append(pool.submit(coalescer.serve, "shop", raw, key, act))
-        when(lambda count=count: queued(coalescer, "shop") == count)
+        when_queued(coalescer, "shop", count)
     act.go_on.set()
     return found
 

@@ -1,8 +1,15 @@
 """An order as a first project would store it; columns as in the order document."""
 
+from typing import Any
+
 from django.db import models
 
-MONEY = {"max_digits": 12, "decimal_places": 2}
+
+class Money(models.DecimalField):
+    """An amount of the shop's currency."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"max_digits": 12, "decimal_places": 2, **options})
 
 
 class Customer(models.Model):
@@ -39,10 +46,10 @@ class Order(models.Model):
     gift_for = models.CharField(max_length=64, null=True)  # noqa: DJ001
     ship_to = models.JSONField()
     coupons = models.JSONField()
-    goods_total = models.DecimalField(**MONEY)
-    discount_total = models.DecimalField(**MONEY)
-    shipping_total = models.DecimalField(**MONEY)
-    grand_total = models.DecimalField(**MONEY)
+    goods_total = Money()
+    discount_total = Money()
+    shipping_total = Money()
+    grand_total = Money()
     buyer_remark = models.TextField(blank=True)
     seller_remark = models.TextField(blank=True)
     invoice_title = models.CharField(max_length=120, blank=True)
@@ -57,7 +64,7 @@ class OrderLine(models.Model):
     order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
     sku = models.ForeignKey(Sku, models.PROTECT)
     quantity = models.PositiveIntegerField()
-    unit_price = models.DecimalField(**MONEY)
+    unit_price = Money()
     is_gift = models.BooleanField(default=False)
 
     def __str__(self) -> str:

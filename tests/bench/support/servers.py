@@ -54,10 +54,15 @@ def granian(name: str, preferred_port: int, env: dict[str, str], probe: str) -> 
                 process.wait()
 
 
-def product(address: str) -> dict[str, str]:
-    """The environment of the product's server on this database; no limit for its one caller."""
+def product(address: str, cache: str) -> dict[str, str]:
+    """The environment of the product's server on this database; no limit for its one caller.
+
+    The broker leads nowhere: a worker of somebody else's must not be sent for our orders.
+    """
     return {
         "DATABASE_URL": address,
+        "BROKER_URL": "memory://",
+        "CACHE_URL": cache,
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "SLUICE_API_THROTTLE_PER_MINUTE": "1000000",
     }

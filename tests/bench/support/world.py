@@ -61,8 +61,7 @@ def _publish_rules(count: int) -> None:
 
 def _extra_rule(number: int) -> dict[str, object]:
     """One rule of the kinds that desks accumulate; each names something of its own."""
-    kind = number % 6
-    rows: list[dict[str, object]] = [
+    kinds: list[list[dict[str, object]]] = [
         [
             {"fact": "goods.skus", "op": "has_any", "value": [f"OLD-{number}", f"OLD-{number}-B"]},
             {"fact": "order.unit_count", "op": "gt", "value": 3 + number % 9},
@@ -85,7 +84,7 @@ def _extra_rule(number: int) -> dict[str, object]:
             {"fact": "order.discount_share", "op": "gt", "value": 0.6},
         ],
         [{"fact": "order.buyer_remark", "op": "contains_text", "value": f"加急单{number}"}],
-    ][kind]
+    ]
     layer = ("intercept", "allocate", "tag")[number % 3]
     then: dict[str, dict[str, object]] = {
         "intercept": {"do": "hold", "reason": f"bench {number}", "risk": "medium"},
@@ -97,7 +96,7 @@ def _extra_rule(number: int) -> dict[str, object]:
         "name": f"bench {number}",
         "layer": layer,
         "priority": 100 + number,
-        "when": [rows],
+        "when": [kinds[number % len(kinds)]],
         "then": [then[layer]],
         "on_missing": "no_match",
         "status": "live",
