@@ -36,7 +36,7 @@ class ContentPolicyMiddleware:
         return response
 
 
-class LogContextMiddleware(RequestMiddleware):  # type: ignore[misc]
+class LogContextMiddleware(RequestMiddleware):
     """Gives every log line of a request its id, its user and its caller's address."""
 
     @classmethod

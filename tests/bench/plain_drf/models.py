@@ -1,5 +1,8 @@
 """An order as a first project would store it; columns as in the order document."""
 
+# mypy: ignore-errors
+# It is no app of the settings that mypy reads.
+
 from typing import Any
 
 from django.db import models

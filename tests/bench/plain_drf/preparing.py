@@ -1,5 +1,8 @@
 """Tables and SKUs for the yardstick."""
 
+# mypy: ignore-errors
+# It is no app of the settings that mypy reads.
+
 import django
 
 
