@@ -206,8 +206,9 @@ class Order(ConcurrentTransitionMixin, models.Model):
 
     @property
     def address(self) -> str:
-        """The whole delivery address in one line."""
-        return f"{self.province}{self.city}{self.district}{self.street}"
+        """The whole delivery address in one line; a municipality is named once."""
+        city = "" if self.city == self.province else self.city
+        return f"{self.province}{city}{self.district}{self.street}"
 
     @transition(field=state, source=OrderState.RECEIVED, target=OrderState.READY)
     def mark_clean(self) -> None:
