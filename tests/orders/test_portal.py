@@ -158,6 +158,7 @@ def test_parallel_guesses_are_not_evaluated_more_than_three_times(sent, monkeypa
     from allauth.account import forms
 
     compare = forms.compare_user_code
+
     def count(*, actual: str, expected: str) -> bool:
         evaluated.append(actual)
         return bool(compare(actual=actual, expected=expected))
