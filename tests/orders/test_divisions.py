@@ -168,7 +168,8 @@ def test_an_impossible_place_is_refused_naming_the_field(written, field, code):
 @given(st.sampled_from(sorted(IN_CITY)), st.sampled_from(AREAS))
 def test_a_district_of_another_city_is_refused(city, area):
     if area[2] not in IN_CITY[city] and not (area[0] == city[0] and area[1] == city[1]):
-        assert check_place(*city, area[2])
+        province, name = city
+        assert check_place(province, name, area[2])
 
 
 def test_no_city_accepts_the_current_name_of_a_district_elsewhere():
