@@ -1,6 +1,5 @@
 """A real Chromium for tests that need one; skipped, with the reason, where none is installed."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -17,18 +16,20 @@ CHROMIUM = next(
 )
 FLAGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking"]
 
-# Playwright keeps an event loop in this thread; the ORM is used beside it, not inside it.
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """The browser, started once."""
+    """The browser, for the tests of one file.
+
+    Playwright keeps an event loop running in this thread: while it does, the ORM is used beside
+    the loop, not inside it; afterwards other tests may run loops of their own.
+    """
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed (Debian: apt install chromium fonts-noto-cjk)")
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -99,7 +100,7 @@ def test_two_dispatchers_share_the_work_without_stealing(receiver: Receiver):
     processes = [start_drain("--once"), start_drain("--once")]
     printed = [process.communicate(timeout=60)[0].decode() for process in processes]
 
-    counts = [int(text.split()[0]) for text in printed]
+    counts = [int(re.findall(r"\d+", text)[-1]) for text in printed]
     assert sum(counts) == 400
     assert len(receiver.seen) == 400
     assert receiver.overlaps == []

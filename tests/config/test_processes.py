@@ -30,8 +30,10 @@ STUBBORN = [
     "import signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
     "child = subprocess.Popen(['sleep', '600']); print(child.pid, flush=True); time.sleep(600)",
 ]
+# In a background job of a shell, programs start with Ctrl-C ignored; in a terminal they do not.
 SUPERVISOR = (
-    "import sys; from pathlib import Path; from config.processes import Processes\n"
+    "import signal, sys; from pathlib import Path; from config.processes import Processes\n"
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     "with Processes(Path(sys.argv[1])) as processes:\n"
     "    print(processes.start('sleeper', ['sleep', '600']), flush=True)\n"
     "    processes.watch()\n"
