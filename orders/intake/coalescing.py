@@ -1,13 +1,14 @@
 """Orders that arrive one by one at one moment are taken in together: one transaction for all.
 
 A caller that finds nobody at work goes at once. Those that come meanwhile wait for it, and the
-first of them to have its turn takes all that wait along. Pure: what taking in means is given.
+first of them to have its turn takes all that wait along. While several keep coming, it first waits
+a moment for as many as came the last time. Pure: what taking in means is given.
 """
 
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, Generic, TypeVar
 
 Answer = TypeVar("Answer")
@@ -27,15 +28,23 @@ class _Ticket(Generic[Answer]):
 
 @dataclass(slots=True)
 class _Queue(Generic[Answer]):
+    """Who waits, and how many were served together `last`."""
+
     waiting: deque[_Ticket[Answer]] = field(default_factory=deque)
     turn: Lock = field(default_factory=Lock)
+    enough: Event = field(default_factory=Event)
+    last: int = 1
 
 
 class Coalescer(Generic[Answer]):
-    """Joins the calls of this process's threads; at most `most` are served at once."""
+    """Joins the calls of this process's threads; at most `most` are served at once.
 
-    def __init__(self, most: int = 32) -> None:
+    `patience` is how many seconds a caller waits for others once some came together.
+    """
+
+    def __init__(self, most: int = 32, patience: float = 0.004) -> None:
         self._most = most
+        self._patience = patience
         self._queues: dict[Hashable, _Queue[Answer]] = {}
 
     def serve(self, group: Hashable, raw: Any, key: str, act: Act[Answer]) -> Answer:
@@ -48,9 +57,14 @@ class Coalescer(Generic[Answer]):
         queue = self._queues.setdefault(group, _Queue())
         ticket: _Ticket[Answer] = _Ticket(raw, key)
         queue.waiting.append(ticket)
+        if len(queue.waiting) > queue.last:
+            queue.enough.set()
         with queue.turn:
+            if not ticket.served and queue.last > 1:
+                self._wait_for_others(queue)
             while not ticket.served:
                 chosen = self._next(queue)
+                queue.last = len(chosen)
                 try:
                     _run(chosen, act)
                 finally:  # a thread that is ended leaves the others to whoever comes next
@@ -59,6 +73,12 @@ class Coalescer(Generic[Answer]):
         if ticket.error is not None:
             raise ticket.error
         return ticket.answer  # type: ignore[return-value]
+
+    def _wait_for_others(self, queue: _Queue[Answer]) -> None:
+        """Return when more wait than came the last time, or the patience is over."""
+        queue.enough.clear()
+        if len(queue.waiting) <= queue.last:
+            queue.enough.wait(self._patience)
 
     def _next(self, queue: _Queue[Answer]) -> list[_Ticket[Answer]]:
         """Those who wait, in their order; who repeats a key of an earlier one goes on waiting."""

@@ -112,3 +112,27 @@ def test_an_error_reaches_only_the_caller_it_belongs_to():
         with pytest.raises(ValueError, match="cannot take 3"):
             found[2].result(PATIENCE)
     assert act.calls == [[1], [2, 3, 4], [2], [3], [4]]
+
+
+def test_once_some_came_together_the_next_waits_for_more():
+    act, coalescer = Counter(), Coalescer[Any](patience=PATIENCE)
+    with ThreadPoolExecutor(3) as pool:
+        for future in busy(pool, coalescer, act, [(2, ""), (3, "")]):
+            future.result(PATIENCE)
+
+        found = [pool.submit(coalescer.serve, "shop", raw, "", act) for raw in (5, 6, 7)]
+
+        assert [future.result(PATIENCE) for future in found] == [10, 12, 14]
+    assert act.calls[:2] == [[1], [2, 3]]
+    assert [sorted(call) for call in act.calls[2:]] == [[5, 6, 7]]
+
+
+def test_who_waits_in_vain_is_served_alone_and_the_next_at_once():
+    act, coalescer = Counter(), Coalescer[Any](patience=0.001)
+    with ThreadPoolExecutor(3) as pool:
+        for future in busy(pool, coalescer, act, [(2, ""), (3, "")]):
+            future.result(PATIENCE)
+
+    assert coalescer.serve("shop", 5, "", act) == 10
+    assert coalescer.serve("shop", 6, "", act) == 12
+    assert act.calls == [[1], [2, 3], [5], [6]]
