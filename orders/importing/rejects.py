@@ -2,6 +2,7 @@
 
 import csv
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -15,7 +16,7 @@ from orders.importing.entries import Entry
 from orders.importing.guarding import guard, unguard
 
 
-class Rejects:
+class Rejects(ABC):
     """Appends rejected orders; the file appears with the first of them.
 
     `keep` bytes of an earlier, interrupted run stay; what came after them is written again.
@@ -52,8 +53,9 @@ class Rejects:
     def opening(self) -> bytes:
         return b""
 
+    @abstractmethod
     def row(self, entry: Entry, errors: Sequence[FieldError]) -> bytes:
-        raise NotImplementedError
+        """One rejected order in the input's own format, with what is wrong with it."""
 
 
 class CsvRejects(Rejects):
