@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from orders.actors import Actor
+from orders.clock import NOW
 from orders.intake.checks import References, SkuRef
 from orders.intake.facts import Buyer, History
 from orders.sql import PLAN_ONCE, Rows, Statement, fetch, gather, records
@@ -100,10 +101,11 @@ class KnownCustomer:
 class Opening:
     """What the database knows of a batch before any order of it is stored.
 
-    `ids` are fresh order ids, one a number asked for; `by_key` are the orders that this source
-    sent under one of the idempotency keys.
+    `now` is the database's time; `ids` are fresh order ids, one a number asked for; `by_key` are
+    the orders that this source sent under one of the idempotency keys.
     """
 
+    now: datetime
     ids: list[int]
     by_number: dict[str, KnownOrder]
     by_key: dict[str, KnownOrder]
@@ -119,9 +121,10 @@ def open_batch(
     external_ids: Iterable[str],
 ) -> Opening:
     """Name the actor of the transaction, and read what a batch of documents refers to."""
-    _plan, _actor, begun, references, skus, customers = gather(
+    _plan, _actor, ((now,),), begun, references, skus, customers = gather(
         PLAN_ONCE,
         actor.naming(),
+        (NOW,),
         (_BEGIN, len(numbers), list(numbers), actor.source, list(keys)),
         (_REFERENCES,),
         (_SKUS, sorted(set(sku_codes))),
@@ -129,6 +132,7 @@ def open_batch(
     )
     known = [KnownOrder(row[2], row[3], row[4], row[5], row[1]) for row in begun if row[0]]
     return Opening(
+        now,
         [row[1] for row in begun if not row[0]],
         {order.number: order for order in known},
         {

@@ -11,6 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from orders.actors import SYSTEM, Actor
+from orders.clock import database_now
 from orders.errors import WrongState
 from orders.intake.holding import HoldDraft
 from orders.lifecycle.effects import cause_effects
@@ -51,7 +52,7 @@ def dispatch_order(order_id: int, *, actor: Actor) -> Order:
             _("The order is %(state)s; only a ready one can be dispatched.")
             % {"state": OrderState(order.state).label}
         )
-    if reason := _waits_for(order, timezone.now()):
+    if reason := _waits_for(order, database_now()):
         raise WrongState(reason)
     dispatch_locked([order], actor)
     order.refresh_from_db()
@@ -79,7 +80,7 @@ def dispatch_ready(limit: int = 200) -> int:
     """
     with transaction.atomic():
         SYSTEM.begin()
-        waiting = travelling_alone(Order.objects.awaiting_dispatch(timezone.now()))
+        waiting = travelling_alone(Order.objects.awaiting_dispatch(database_now()))
         # A parent's state follows its children, and parents are locked before children.
         wanted = waiting.exclude(parent_number="").order_by("id").values("parent_number")[:limit]
         parents = Order.objects.filter(number__in=wanted, split_into__gt=0).order_by("id")
@@ -114,7 +115,7 @@ def travelling_alone(orders: OrderQuerySet) -> OrderQuerySet:
 
 def try_dispatch(order: Order, actor: Actor) -> None:
     """Dispatch a locked ready order if nothing else makes it wait; else leave it ready."""
-    waiting = Order.objects.awaiting_dispatch(timezone.now()).filter(pk=order.pk)
+    waiting = Order.objects.awaiting_dispatch(database_now()).filter(pk=order.pk)
     if travelling_alone(waiting).exists():
         dispatch_locked([order], actor)
         order.refresh_from_db()
@@ -126,7 +127,7 @@ def dispatch_locked(orders: Sequence[Order], actor: Actor) -> list[Order]:
     An order whose named warehouse is short is held for stock, and those that travel with it
     wait for it.
     """
-    now = timezone.now()
+    now = database_now()
     parties = _parties(orders)
     held = _put_held_aside([order for party in parties for order in party])
     leaving = [
@@ -238,7 +239,7 @@ def release_due_batches(limit: int = 500) -> int:
     """Send the warehouse the subscription batches whose day has come; returns how many."""
     with transaction.atomic():
         SYSTEM.begin()
-        now = timezone.now()
+        now = database_now()
         due = Shipment.objects.filter(
             state=ShipmentState.PLANNED,
             deliver_on__lte=shop_day(now) + BATCH_LEAD,

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from changefeed.recording import record_change
 from orders.actors import SYSTEM, Actor
+from orders.clock import database_now
 from orders.errors import AlreadyDone, NotAllowed, NotFound, OrderError, ReasonMissing, WrongState
 from orders.intake.holding import HoldDraft
 from orders.lifecycle.cancelling import cancel_locked
@@ -73,7 +74,7 @@ def claim_hold(hold_id: int, *, user: User) -> Hold:
     """
     hold = _locked_hold(hold_id)
     _require_open(hold)
-    now = timezone.now()
+    now = database_now()
     holder, until = hold.claimed_by, hold.claimed_until
     if holder is not None and holder != user and until is not None and until > now:
         raise AlreadyDone(
@@ -111,7 +112,7 @@ def release_hold(hold_id: int, *, actor: Actor, reason: str) -> Hold:
     hold = _locked_hold(hold_id)
     _require_open(hold)
     _require_second_person(hold, actor)
-    now = timezone.now()
+    now = database_now()
     hold.mark_released(by=actor.name, at=now, reason=reason)
     hold.claimed_by, hold.claimed_until = None, None
     hold.save()
@@ -172,7 +173,7 @@ def uphold_hold(hold_id: int, *, actor: Actor, reason: str, follow_up: str) -> H
     actor.begin()
     hold = _locked_hold(hold_id)
     _require_open(hold)
-    hold.mark_upheld(by=actor.name, at=timezone.now(), reason=reason, follow_up=follow_up)
+    hold.mark_upheld(by=actor.name, at=database_now(), reason=reason, follow_up=follow_up)
     hold.claimed_by, hold.claimed_until = None, None
     hold.save()
     note(hold.order, "hold_upheld", actor, reason, hold=hold.pk, follow_up=follow_up.value)
@@ -204,7 +205,7 @@ def hold_order(order_id: int, *, actor: Actor, reason: str) -> Hold:
     order = locked_order(order_id)
     if order.state not in BEFORE_DISPATCH:
         raise WrongState(_("The warehouse has this order already; ask it to stop instead."))
-    hold = open_hold(order, HoldDraft(HoldOwner.MANUAL, reason, Risk.MEDIUM.value), timezone.now())
+    hold = open_hold(order, HoldDraft(HoldOwner.MANUAL, reason, Risk.MEDIUM.value), database_now())
     note(order, "held", actor, reason, hold=hold.pk)
     settle_state(order)
     return hold
@@ -217,7 +218,7 @@ def escalate_overdue(now: datetime | None = None, limit: int = 500) -> int:
     Orders that somebody works on are left to the next run.
     """
     SYSTEM.begin()
-    now = now or timezone.now()
+    now = now or database_now()
     overdue = Hold.objects.open().filter(due_at__lte=now, escalated_at__isnull=True)
     orders = Order.objects.filter(pk__in=overdue.values("order_id")).order_by("id")
     locked = list(orders.select_for_update(skip_locked=True)[:limit])

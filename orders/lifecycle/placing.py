@@ -14,7 +14,6 @@ import orjson
 import psycopg
 from django.conf import settings
 from django.db import connection, transaction
-from django.utils import timezone
 from django.utils.translation import get_language
 
 from orders.actors import Actor
@@ -198,9 +197,7 @@ class _Batch:
     def __init__(self, candidates: Sequence[_Candidate], actor: Actor) -> None:
         self.candidates = candidates
         self.actor = actor
-        self.now = timezone.now()
         self.zone = ZoneInfo(settings.SHOP_TIME_ZONE)
-        self.today: date = self.now.astimezone(self.zone).date()
         self.answers: dict[int, Placed] = {}
 
     def run(self) -> dict[int, Placed]:
@@ -212,7 +209,8 @@ class _Batch:
             (line.sku for document in documents for line in document.lines),
             (document.customer.external_id for document in documents),
         )
-        self.ids, self.references = opening.ids, opening.references
+        self.now, self.ids, self.references = opening.now, opening.ids, opening.references
+        self.today: date = self.now.astimezone(self.zone).date()
         fresh = self._without_known(opening.by_number, opening.by_key)
         if checked := self._checked(fresh):
             self._store(checked, opening.customers)

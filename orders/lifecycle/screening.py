@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from orders.actors import SYSTEM, Actor
+from orders.clock import database_now
 from orders.errors import WrongState
 from orders.intake import reading as intake_reading
 from orders.intake.facts import order_facts
@@ -53,7 +53,7 @@ def screen_locked(order: Order, cause: str) -> Screened:
         order.address_key, order.customer.external_id, order.placed_at, _counted_as(order)
     )
     zone = ZoneInfo(settings.SHOP_TIME_ZONE)
-    now = timezone.now()
+    now = database_now()
     needs = units_needed(lines)
     every = list(references.warehouses.values())
     short = (
