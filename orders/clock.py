@@ -10,4 +10,4 @@ NOW = "SELECT clock_timestamp()"
 def database_now() -> datetime:
     """The present moment, with its zone; asked within the running transaction."""
     ((moment,),) = fetch(NOW)
-    return moment  # type: ignore[no-any-return]
+    return moment
