@@ -4,6 +4,7 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 from django.db.models import Model
+from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
 from orders.actors import Actor
@@ -18,6 +19,10 @@ from rules.models import (
     RuleSet,
 )
 from tests.factories import make_world
+
+# How long an example takes says something about the machine, not about the code.
+hypothesis_settings.register_profile("sluice", deadline=None)
+hypothesis_settings.load_profile("sluice")
 
 
 @pytest.fixture(autouse=True)
