@@ -1,4 +1,4 @@
-"""Registers the orders app and the facts that its orders carry."""
+"""Registers the orders app and the facts and the past that its orders carry."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -11,5 +11,7 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from orders.facts import register_facts
+        from orders.history import register_history
 
         register_facts()
+        register_history()

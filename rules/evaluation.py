@@ -16,6 +16,7 @@ from rules.values import plain
 __all__ = ["Action", "CompiledRuleSet", "Decision", "Match", "MatchedRow", "compile_rules"]
 
 Waived = frozenset[tuple[str, str]]
+Snoozed = frozenset[str]
 _LIST_OPERATORS = frozenset(name for name, op in OPERATORS.items() if op.takes is Takes.LIST)
 
 
@@ -55,12 +56,14 @@ class CompiledRuleSet:
     def __init__(self, rules: Iterable[Rule], lists: Mapping[str, ListSnapshot]) -> None:
         self._candidates: list[_Candidate] = []
         self._layers = dict.fromkeys(LAYERS, 0)
+        self._rule_bits: dict[str, int] = {}
         possible = 0
         rows: list[tuple[int, Row, bool]] = []
         for rule in in_order(rules):
             first = len(self._candidates)
             rule_bits = ((1 << len(rule.when)) - 1) << first
             self._layers[rule.layer] |= rule_bits
+            self._rule_bits[rule.key] = rule_bits
             for number, group in enumerate(rule.when):
                 bit = 1 << (first + number)
                 self._candidates.append(_Candidate(rule, group, rule_bits))
@@ -79,16 +82,22 @@ class CompiledRuleSet:
             candidate.residual += ((row.fact, OPERATORS[row.op].test, wanted),)
 
     def decide(
-        self, facts: Mapping[str, object], at: datetime, waived: Waived = frozenset()
+        self,
+        facts: Mapping[str, object],
+        at: datetime,
+        waived: Waived = frozenset(),
+        snoozed: Snoozed = frozenset(),
     ) -> Decision:
         """What the rules say about `facts` at the time `at`.
 
-        An intercept match whose (rule key, fingerprint) is waived is passed over. Raises
-        ValueError for a naive `at`.
+        An intercept match whose (rule key, fingerprint) is waived is passed over, and so is
+        every rule whose key is snoozed. Raises ValueError for a naive `at`.
         """
         if at.tzinfo is None:
             raise ValueError("a decision needs a time with its zone")
         mask = self._survivors(facts)
+        for key in snoozed:
+            mask &= ~self._rule_bits.get(key, 0)
         for match in self._matches(mask & self._layers["intercept"], facts, at):
             if not waived or (match.rule_key, match.fingerprint) not in waived:
                 return Decision(intercept=match, matches=(match,))

@@ -40,7 +40,11 @@ class Fact:
 
     `unit` is shown beside numbers ("yuan", "hours"); `source` names where the value comes
     from; `choices` are (value, label) pairs or a callable giving them when they live in the
-    database; `personal` facts are masked in sentences.
+    database; `personal` facts are masked in sentences. What a value can be at all, so that an
+    analysis of rules names no impossible case: numbers are `whole` or not and lie between
+    `least` and `most` (None for no bound), and a fact that is `always` there is never missing
+    from a real case. `unknown` answers which of some texts stand for nothing that exists.
+    `widget` asks the rule form for a special input: "clock" (hours of a day), "region".
     """
 
     key: str
@@ -50,6 +54,12 @@ class Fact:
     source: StrOrPromise = ""
     choices: Choices | Callable[[], Iterable[tuple[str, StrOrPromise]]] = ()
     personal: bool = False
+    whole: bool = False
+    least: Decimal | None = None
+    most: Decimal | None = None
+    always: bool = False
+    unknown: Callable[[frozenset[str]], frozenset[str]] | None = None
+    widget: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "type", FactType(self.type))
@@ -67,7 +77,10 @@ class Fact:
 
     def _definition(self) -> tuple[object, ...]:
         choices = self.choices if callable(self.choices) else tuple(v for v, _l in self.choices)
-        return (self.key, self.type, str(self.unit), str(self.source), choices, self.personal)
+        return (
+            *(self.key, self.type, str(self.unit), str(self.source), choices, self.personal),
+            *(self.whole, self.least, self.most, self.always, self.unknown, self.widget),
+        )
 
 
 class Catalogue:

@@ -8,7 +8,7 @@ from datetime import datetime
 from rules.conditions import OPERATORS, ListSnapshot, Takes
 from rules.decision import Decision, Match
 from rules.document import Document, Group, Row, Rule
-from rules.evaluation import Waived, in_order, match_of
+from rules.evaluation import Snoozed, Waived, in_order, match_of
 
 
 def decide_naively(
@@ -17,12 +17,14 @@ def decide_naively(
     at: datetime,
     waived: Waived = frozenset(),
     lists: Mapping[str, ListSnapshot] | None = None,
+    snoozed: Snoozed = frozenset(),
 ) -> Decision:
     """The same answer as the compiled rule set, by reading the rules one after another."""
     matches = [
         match_of(rule, group, facts)
         for rule in in_order(document.rules)
-        if rule.is_valid_at(at)
+        if rule.key not in snoozed
+        and rule.is_valid_at(at)
         and (group := _first_group(rule, facts, at, lists or {})) is not None
     ]
     for match in matches:

@@ -4,8 +4,15 @@ import pgtrigger
 
 _FROZEN_ROW = """
     IF TG_OP = 'UPDATE' AND
-       (to_jsonb(NEW) - 'state') = (to_jsonb(OLD) - 'state') AND
+       to_jsonb(NEW) - '{state,retired_at}'::text[] =
+           to_jsonb(OLD) - '{state,retired_at}'::text[] AND
        (OLD.state, NEW.state) IN (('live', 'retired'), ('live', 'live'), ('retired', 'retired'))
+    THEN
+        RETURN NEW;
+    END IF;
+    -- What watches may still be scheduled, approved or withdrawn; what it says stays.
+    IF TG_OP = 'UPDATE' AND OLD.state = 'shadow' AND NEW.state <> 'draft' AND
+       to_jsonb(NEW) - shadow_steps = to_jsonb(OLD) - shadow_steps
     THEN
         RETURN NEW;
     END IF;
@@ -13,11 +20,20 @@ _FROZEN_ROW = """
         USING ERRCODE = 'check_violation';
 """
 
+_SHADOW_STEPS = [
+    (
+        "shadow_steps",
+        "text[] := '{state,approved_by,live_at,retired_at,publish_at,scheduled_by,"
+        "scheduled_digest}'",
+    )
+]
+
 RULESET_FROZEN = pgtrigger.Trigger(
     name="ruleset_frozen",
     operation=pgtrigger.Update,
     when=pgtrigger.Before,
     condition=~pgtrigger.Q(old__state="draft"),
+    declare=_SHADOW_STEPS,
     func=_FROZEN_ROW,
 )
 RULESET_KEPT = pgtrigger.Trigger(
@@ -25,6 +41,7 @@ RULESET_KEPT = pgtrigger.Trigger(
     operation=pgtrigger.Delete,
     when=pgtrigger.Before,
     condition=~pgtrigger.Q(old__state="draft"),
+    declare=_SHADOW_STEPS,
     func=_FROZEN_ROW,
 )
 

@@ -105,3 +105,25 @@ class SettlementPrice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel_id}/{self.sku_id} {self.price}"
+
+
+class ChannelCoupon(models.Model):
+    """A coupon that a channel has tied to main stock; one that is not listed may oversell."""
+
+    channel = models.ForeignKey(
+        Channel, models.CASCADE, related_name="coupons", verbose_name=_("sales channel")
+    )
+    code = models.CharField(_("coupon code"), max_length=64)
+    name = models.CharField(_("name"), max_length=120, blank=True)
+
+    class Meta:
+        verbose_name = _("linked coupon")
+        verbose_name_plural = _("linked coupons")
+        ordering = ["channel", "code"]
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "code"], name="one_linked_coupon"),
+            models.CheckConstraint(condition=~Q(code=""), name="linked_coupon_has_a_code"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel_id}/{self.code}"

@@ -8,7 +8,12 @@ from orders.models.orders import Order
 
 
 class ScreeningDecision(models.Model):
-    """One run of the rules over one order, with the facts, the versions and the outcome."""
+    """One run of the rules over one order, with the facts, the versions and the outcome.
+
+    `shadow` is what watching rules would have done: {"rules": [keys of shadow rules that
+    matched], "version": number of the shadow version or null, "outcome": its decision in short
+    or null}; null when nothing watched.
+    """
 
     class Cause(models.TextChoices):
         INTAKE = "intake", _("Intake")
@@ -24,12 +29,37 @@ class ScreeningDecision(models.Model):
     list_versions = models.JSONField(_("list versions"), default=dict)
     facts = models.JSONField(_("facts"))
     outcome = models.JSONField(_("outcome"))
+    shadow = models.JSONField(_("shadow run"), null=True, blank=True)
     took_us = models.PositiveIntegerField(_("took, microseconds"), default=0)
 
     class Meta:
         verbose_name = _("decision")
         verbose_name_plural = _("decisions")
         ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["at", "id"], name="decision_by_time")]
 
     def __str__(self) -> str:
         return f"{self.order.number} · v{self.ruleset_version}"
+
+
+class RuleDay(models.Model):
+    """How often one rule acted on one day of the shop; summed from decisions, never counted up.
+
+    `hits` are decisions it acted in, `shadow_hits` those in which it only watched. The row with
+    an empty `rule_key` counts all decisions of the day.
+    """
+
+    day = models.DateField(_("day"))
+    rule_key = models.CharField(_("rule key"), max_length=80, blank=True)
+    layer = models.CharField(_("layer"), max_length=20, blank=True)
+    hits = models.PositiveIntegerField(_("hits"), default=0)
+    shadow_hits = models.PositiveIntegerField(_("shadow hits"), default=0)
+    last_at = models.DateTimeField(_("last fired"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("hits of a day")
+        verbose_name_plural = _("hits of a day")
+        constraints = [models.UniqueConstraint(fields=["day", "rule_key"], name="one_rule_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.rule_key}"

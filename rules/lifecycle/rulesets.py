@@ -127,6 +127,7 @@ def _restored(earlier: RuleSet, document: Document, actor: str, note: str) -> Ru
 
     Born live, since a draft that people edit may hold the one place for drafts.
     """
+    now = database_now()
     again = RuleSet.objects.create(
         version=_next_version(),
         state=RuleSetState.LIVE,
@@ -135,7 +136,9 @@ def _restored(earlier: RuleSet, document: Document, actor: str, note: str) -> Ru
         document=document.as_json(),
         created_by=actor,
         published_by=actor,
-        published_at=database_now(),
+        published_at=now,
+        approved_by=actor,
+        live_at=now,
     )
     with rows_open_for(again):
         write_rules(again, document.rules, author_id=author_id_of(actor), known=authors_of(earlier))
@@ -146,7 +149,7 @@ def _retire_live() -> int | None:
     live = in_state(RuleSetState.LIVE)
     if live is None:
         return None
-    live.mark_retired()
+    live.mark_retired(at=database_now())
     live.save()
     return int(live.version)
 

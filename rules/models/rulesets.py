@@ -20,6 +20,7 @@ class RuleSetState(models.TextChoices):
     """Where a version is in its life."""
 
     DRAFT = "draft", _("Draft")
+    SHADOW = "shadow", _("Shadow run")
     LIVE = "live", _("Live")
     RETIRED = "retired", _("Retired")
 
@@ -52,9 +53,12 @@ class OnMissing(models.TextChoices):
 class RuleSet(ConcurrentTransitionMixin, models.Model):
     """One version of all the rules.
 
-    At most one version is a draft and at most one is live. `document` is null for a draft and
-    frozen by publishing; the database refuses any later change but the step from live to
-    retired. `created_by` and `published_by` are actors such as `user:alice`.
+    At most one version is a draft, one runs in the shadow and one is live. `document` is null
+    for a draft and frozen when it is published, into the shadow or straight into force; the
+    database refuses any later change but the steps forward. All who act are actors such as
+    `user:alice`: `edited_by` are those who changed the draft, `published_by` froze it,
+    `approved_by` put it in force. A draft or shadow version with `publish_at` goes live then,
+    if its content still has the digest that was scheduled.
     """
 
     version = models.PositiveIntegerField(_("version"), unique=True)
@@ -66,8 +70,15 @@ class RuleSet(ConcurrentTransitionMixin, models.Model):
     document = models.JSONField(_("document"), null=True, blank=True, editable=False)
     created_by = models.CharField(_("created by"), max_length=200)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    edited_by = models.JSONField(_("edited by"), default=list, blank=True)
     published_by = models.CharField(_("published by"), max_length=200, blank=True)
     published_at = models.DateTimeField(_("published at"), null=True, blank=True)
+    approved_by = models.CharField(_("approved by"), max_length=200, blank=True)
+    live_at = models.DateTimeField(_("live since"), null=True, blank=True)
+    retired_at = models.DateTimeField(_("retired at"), null=True, blank=True)
+    publish_at = models.DateTimeField(_("goes live at"), null=True, blank=True)
+    scheduled_by = models.CharField(_("scheduled by"), max_length=200, blank=True)
+    scheduled_digest = models.CharField(max_length=64, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("rule set")
@@ -84,6 +95,9 @@ class RuleSet(ConcurrentTransitionMixin, models.Model):
             models.UniqueConstraint(
                 fields=["state"], condition=Q(state="draft"), name="rules_one_draft_ruleset"
             ),
+            models.UniqueConstraint(
+                fields=["state"], condition=Q(state="shadow"), name="rules_one_shadow_ruleset"
+            ),
             models.CheckConstraint(
                 name="rules_ruleset_frozen_once_published",
                 condition=Q(state="draft", document__isnull=True, published_at__isnull=True)
@@ -92,6 +106,10 @@ class RuleSet(ConcurrentTransitionMixin, models.Model):
                     document__isnull=False,
                     published_at__isnull=False,
                 ),
+            ),
+            models.CheckConstraint(
+                name="rules_live_ruleset_is_approved",
+                condition=~Q(state="live") | (~Q(approved_by="") & Q(live_at__isnull=False)),
             ),
         ]
         triggers = [triggers.RULESET_FROZEN, triggers.RULESET_KEPT]
@@ -108,15 +126,40 @@ class RuleSet(ConcurrentTransitionMixin, models.Model):
     def mark_live(
         self, document: dict[str, object], *, actor: str, at: datetime, note: str
     ) -> None:
-        """Freeze the document."""
-        self.document = document
-        self.published_by = actor
-        self.published_at = at
-        self.note = note
+        """Freeze the document and put it in force."""
+        self._freeze(document, actor=actor, at=at, note=note)
+        self.approved_by, self.live_at = actor, at
 
-    @transition(field=state, source=RuleSetState.LIVE, target=RuleSetState.RETIRED)
-    def mark_retired(self) -> None:
-        """Another version took over."""
+    @transition(field=state, source=RuleSetState.DRAFT, target=RuleSetState.SHADOW)
+    def mark_shadow(
+        self, document: dict[str, object], *, actor: str, at: datetime, note: str
+    ) -> None:
+        """Freeze the document and let it watch."""
+        self._freeze(document, actor=actor, at=at, note=note)
+
+    @transition(field=state, source=RuleSetState.SHADOW, target=RuleSetState.LIVE)
+    def mark_promoted(self, *, actor: str, at: datetime) -> None:
+        """What watched is put in force."""
+        self.approved_by, self.live_at = actor, at
+        self._unschedule()
+
+    @transition(
+        field=state,
+        source=[RuleSetState.LIVE, RuleSetState.SHADOW],
+        target=RuleSetState.RETIRED,
+    )
+    def mark_retired(self, *, at: datetime) -> None:
+        """Another version took over, or the shadow run ended."""
+        self.retired_at = at
+        self._unschedule()
+
+    def _freeze(self, document: dict[str, object], *, actor: str, at: datetime, note: str) -> None:
+        self.document = document
+        self.published_by, self.published_at, self.note = actor, at, note
+        self._unschedule()
+
+    def _unschedule(self) -> None:
+        self.publish_at, self.scheduled_by, self.scheduled_digest = None, "", ""
 
 
 class Rule(models.Model):
