@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,6 +42,7 @@ class LiveRules:
     list_versions: dict[str, int] = field(default_factory=dict)
     compiled: CompiledRuleSet = field(default_factory=lambda: compile_rules(Document()))
     document: Document = field(default_factory=Document)
+    lists: Mapping[str, ListSnapshot] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -53,6 +55,16 @@ class _Held:
 
 _lock = threading.Lock()
 _held: _Held | None = None
+_watched: set[str] = set()
+
+
+def watch(*keys: str) -> None:
+    """Keep these lists at hand too, for an app whose facts are read off them.
+
+    Called once when the app is ready; a list that does not exist is simply not among
+    `LiveRules.lists`.
+    """
+    _watched.update(keys)
 
 
 def current() -> LiveRules:
@@ -116,7 +128,7 @@ def _load(stamps: tuple[Stamp, ...], before: _Held | None) -> _Held:
         raw = RuleSet.objects.values_list("document", flat=True).get(pk=ruleset[1])
         document = parse_document(raw, catalogue)
     unchanged = set(before.stamps) if before is not None else set()
-    named = lists_named_by(document)
+    named = lists_named_by(document) | _watched
     lists = {
         stamp[2]: before.lists[stamp[2]]
         if before is not None and stamp in unchanged and stamp[2] in before.lists
@@ -129,6 +141,7 @@ def _load(stamps: tuple[Stamp, ...], before: _Held | None) -> _Held:
         list_versions={key: snapshot.version for key, snapshot in lists.items()},
         compiled=compile_rules(document, lists),
         document=document,
+        lists=lists,
     )
     return _Held(rules, stamps, lists, 0.0)
 
