@@ -1,4 +1,4 @@
-"""The list of rules and the page on which one is written."""
+"""The page on which a rule is written, and what it says for readers."""
 
 from __future__ import annotations
 
@@ -6,75 +6,32 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
-from unfold.admin import ModelAdmin
-from unfold.decorators import display
 
 from rules.admin.actors import actor_of
 from rules.admin.rule_form import RuleEditor, form_guide
-from rules.document import LAYERS
+from rules.admin.rule_list import RuleList, spoken
 from rules.errors import DocumentError, DocumentInvalid, NotPossible
 from rules.facts import catalogue
 from rules.lifecycle import delete_rule, known_lists, open_draft, save_rule
-from rules.models import Rule, RuleSet, RuleSetState
+from rules.models import Rule
 from rules.parsing import parse_rule
 from rules.sentences import sentence_for_rule
 from rules.storage import rule_as_json
 from rules.wording import LAYER_HINTS
 
-# Yellow, orange and red mean levels of risk on the desk, and nothing else.
-STATUS_COLOURS = {"live": "success", "shadow": "info", "draft": "info", "disabled": "default"}
-_ASKED = Case(*(When(layer=layer, then=Value(rank)) for rank, layer in enumerate(LAYERS)))
-
 
 @admin.register(Rule)
-class RuleAdmin(ModelAdmin):
+class RuleAdmin(RuleList):
     """Rules of one version; only those of the draft can be changed."""
-
-    list_display = ("name_and_key", "layer_badge", "priority", "status_badge", "sentence", "author")
-    list_display_links = ("name_and_key",)
-    list_filter = ("ruleset", "layer", "status")
-    list_select_related = ("author", "ruleset")
-    search_fields = ("key", "name")
-    actions = None
-    list_per_page = 100
 
     class Media:
         css = {"all": ("css/rule_form.css",)}
-
-    @display(description=gettext_lazy("rule"), ordering="name")
-    def name_and_key(self, rule: Rule) -> str:
-        return format_html(
-            '<strong>{}</strong><br><span class="rf-key">{}</span>', rule.name, rule.key
-        )
-
-    @display(description=gettext_lazy("layer"), ordering="asked", label=True)
-    def layer_badge(self, rule: Rule) -> str:
-        return rule.get_layer_display()
-
-    @display(description=gettext_lazy("status"), ordering="status", label=STATUS_COLOURS)
-    def status_badge(self, rule: Rule) -> tuple[str, str]:
-        return rule.status, rule.get_status_display()
-
-    @display(description=gettext_lazy("says"))
-    def sentence(self, rule: Rule) -> str:
-        return format_html('<span class="rf-says">{}</span>', spoken(rule))
-
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """The order in which rules are asked."""
-        return ("asked", "priority", "key")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
-        found = Rule.objects.annotate(asked=_ASKED).order_by(*self.get_ordering(request))
-        return found.prefetch_related("rows", "actions")
 
     def has_change_permission(self, request: HttpRequest, obj: Rule | None = None) -> bool:
         return super().has_change_permission(request, obj) and _is_editable(obj)
@@ -85,19 +42,6 @@ class RuleAdmin(ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         sentence = self.admin_site.admin_view(require_POST(self.sentence_view))
         return [path("sentence/", sentence, name="rules_rule_sentence"), *super().get_urls()]
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Shows one version: the draft where there is one, else the live one."""
-        if request.method == "GET" and not request.GET and self.has_view_permission(request):
-            shown = (
-                RuleSet.objects.filter(state=RuleSetState.DRAFT).first()
-                or RuleSet.objects.filter(state=RuleSetState.LIVE).first()
-            )
-            if shown is not None:
-                return redirect(f"{request.path}?ruleset__id__exact={shown.pk}")
-        return super().changelist_view(request, extra_context)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
@@ -195,14 +139,6 @@ class RuleAdmin(ModelAdmin):
             "ruleset": rule.ruleset if rule else None,
             "may_delete": rule is not None and self.has_delete_permission(request, rule),
         }
-
-
-def spoken(rule: Rule) -> str:
-    """A stored rule as a sentence; empty when it is not valid yet."""
-    try:
-        return sentence_for_rule(parse_rule(rule_as_json(rule), catalogue))
-    except DocumentInvalid:
-        return ""
 
 
 def _is_editable(rule: Rule | None) -> bool:

@@ -19,7 +19,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from rules.admin.actors import actor_of
-from rules.admin.rules import spoken
+from rules.admin.rule_list import spoken
 from rules.document import LAYERS
 from rules.errors import DocumentError, DocumentInvalid, NotPossible
 from rules.facts import catalogue
