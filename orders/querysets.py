@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 from django.db import models
 from django.db.models import Q
 
-from orders.status import FollowUp, HoldState, OrderState
+from orders.status import FollowUp, HoldOwner, HoldState, OrderState
 
 if TYPE_CHECKING:
     from orders.models import Customer, Hold, Order  # noqa: F401
+
+_ITSELF = "system"
+"""The name of orders.actors.SYSTEM, which needs the models and so cannot be imported here."""
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -31,6 +34,17 @@ class OrderQuerySet(models.QuerySet["Order"]):
 class HoldQuerySet(models.QuerySet["Hold"]):
     def open(self) -> "HoldQuerySet":
         return self.filter(state=HoldState.OPEN)
+
+    def judged(self) -> "HoldQuerySet":
+        """Holds of rules on which somebody gave a verdict: released as fine, or upheld as right.
+
+        Upholding names what follows; a hold that merely ended with its cancelled order has
+        nothing that follows. What was closed without a reason given, or by Sluice itself (a
+        merged order's holds are its main order's now), is no verdict either.
+        """
+        upheld = Q(state=HoldState.UPHELD) & ~Q(follow_up="")
+        released = Q(state=HoldState.RELEASED) & ~Q(resolution="") & ~Q(resolved_by=_ITSELF)
+        return self.filter(upheld | released, owner=HoldOwner.RULE)
 
     def blocking(self) -> "HoldQuerySet":
         """Holds that keep their order: open, or upheld and waiting for a correction."""

@@ -16,7 +16,7 @@ from orders.lifecycle.screening import screen_locked, settle_state
 from orders.lifecycle.stock import release_reservation
 from orders.lifecycle.timeline import note
 from orders.models import Order, ScreeningDecision, Shipment, ShipmentLine, StopRequest
-from orders.status import BEFORE_DISPATCH, FollowUp, OrderState, ShipmentState
+from orders.status import BEFORE_DISPATCH, OrderState, ShipmentState
 from orders.totals import apportion, goods_total
 
 
@@ -46,6 +46,8 @@ def cancel_order(number: str, *, actor: Actor, reason: str) -> Order:
 def cancel_locked(order: Order, actor: Actor, reason: str) -> None:
     """Cancel a locked order that no warehouse is packing, and its gifts and child orders.
 
+    Holds still open end with it as upheld, but with nothing that follows: nobody judged the
+    rule (see HoldQuerySet.judged).
     Raises WrongState when a child order is with the warehouse.
     """
     _cancel(order, actor, reason)
@@ -59,7 +61,7 @@ def _cancel(order: Order, actor: Actor, reason: str) -> None:
         )
     now = timezone.now()
     for hold in order.holds.open().select_for_update():
-        hold.mark_upheld(by=actor.name, at=now, reason=reason, follow_up=FollowUp.CANCEL)
+        hold.mark_upheld(by=actor.name, at=now, reason=reason, follow_up="")
         hold.save()
     stopped = Shipment.objects.select_for_update(of=("self",)).filter(
         order=order, state__in=[ShipmentState.PLANNED, ShipmentState.FROZEN]

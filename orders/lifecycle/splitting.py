@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders.actors import Actor
+from orders.actors import SYSTEM, Actor
 from orders.errors import NotFound, WrongState
 from orders.lifecycle.dispatching import hold_for_stock
 from orders.lifecycle.holds import go_on
@@ -197,7 +197,7 @@ def merge_orders(main_number: str, other_numbers: Sequence[str], *, actor: Actor
             if hold.owner != HoldOwner.STOCK and not same.exists():
                 hold.order = main
                 hold.save(update_fields=["order"])
-        _follow(main, other, actor)
+        _follow(main, other)
         note(other, "merged", actor, main=main.number)
     note(main, "merged", actor, orders=sorted(orders))
     if main.holds.blocking().exists():
@@ -225,7 +225,7 @@ def _require_mergeable(main: Order, others: Sequence[Order]) -> None:
         raise WrongState(_("Other orders travel in its parcel; name it as the main order."))
 
 
-def _follow(main: Order, other: Order, actor: Actor) -> None:
+def _follow(main: Order, other: Order) -> None:
     """Let another order travel with the main one: routed with it, its holds now the main's.
 
     A hold for stock stays, since the stock is its own; the main order waits for it.
@@ -234,6 +234,6 @@ def _follow(main: Order, other: Order, actor: Actor) -> None:
     other.warehouse_id = main.warehouse_id or main.stock_warehouse_id
     now = timezone.now()
     for hold in other.holds.open().exclude(owner=HoldOwner.STOCK):
-        hold.mark_released(by=actor.name, at=now, reason=main.number)
+        hold.mark_released(by=SYSTEM.name, at=now, reason=main.number)
         hold.save()
     settle_state(other)

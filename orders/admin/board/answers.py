@@ -79,7 +79,7 @@ def _sentence(hold: Hold, stop: StopRequest | None) -> str:
     if hold.state == HoldState.OPEN:
         return ""
     if hold.state == HoldState.UPHELD:
-        if hold.follow_up == FollowUp.CANCEL:
+        if hold.follow_up != FollowUp.CORRECTION:
             return _(
                 "Order %(number)s is cancelled; its stock is free again and the refund requested."
             ) % {"number": order.number}

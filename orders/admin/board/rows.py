@@ -115,6 +115,8 @@ def outcome_text(hold: Hold) -> str:
         what = _("Released")
     elif hold.follow_up == FollowUp.CANCEL:
         what = _("Upheld, order cancelled")
+    elif not hold.follow_up:
+        what = _("Ended, order cancelled")
     else:
         what = _("Upheld, corrected") if hold.corrected_at else _("Upheld, waiting for correction")
     return _("%(what)s · %(who)s at %(when)s") % {
