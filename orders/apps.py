@@ -12,6 +12,8 @@ class OrdersConfig(AppConfig):
     def ready(self) -> None:
         from orders.facts import register_facts
         from orders.history import register_history
+        from orders.slot_values import register_slots
 
         register_facts()
         register_history()
+        register_slots()
