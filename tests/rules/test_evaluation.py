@@ -341,3 +341,8 @@ def test_the_compiled_rules_agree_with_the_plain_interpreter(rules, cases, at, d
             assert compiled.decide(facts, at, waived) == decide_naively(
                 rules, facts, at, waived, LISTS
             )
+        if decision.matches:
+            snoozed = frozenset({data.draw(st.sampled_from(decision.matches)).rule_key})
+            assert compiled.decide(facts, at, snoozed=snoozed) == decide_naively(
+                rules, facts, at, frozenset(), LISTS, snoozed
+            )
