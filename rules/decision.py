@@ -6,13 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from rules.document import Action
 
 
-@dataclass(frozen=True, slots=True)
-class MatchedRow:
+class MatchedRow(NamedTuple):
     """A row that held. `wanted` and `seen` are plain: text, booleans, None, tuples of text.
 
     Numbers are canonical decimal strings, sets sorted tuples, a list its key; `seen` is None
@@ -45,8 +44,7 @@ class MatchedRow:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A rule that acted, with the rows of the first group that held."""
 
     rule_key: str
