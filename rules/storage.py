@@ -40,6 +40,11 @@ def digest_of(raw: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def order_digest(order: Iterable[tuple[str, int]]) -> str:
+    """What tells whether rules are still asked in the order shown; takes (key, priority)."""
+    return hashlib.sha256(json.dumps(sorted(order)).encode()).hexdigest()[:16]
+
+
 def ruleset_as_json(ruleset: RuleSet) -> dict[str, object]:
     """A version in document form: frozen if published, else from its rows."""
     if ruleset.document is not None:

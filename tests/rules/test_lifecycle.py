@@ -402,18 +402,18 @@ def test_of_many_who_open_a_draft_at_once_all_get_the_same():
 @pytest.mark.django_db(transaction=True)
 def test_without_the_lock_two_first_drafts_would_collide(monkeypatch):
     """The negative control of the two tests above."""
-    from rules.lifecycle import rulesets
+    from rules.lifecycle import drafts, versions
 
     barrier = threading.Barrier(2)
-    original = rulesets._next_version
+    original = versions.next_version
 
     def slow_version() -> int:
         version = original()
         barrier.wait(timeout=5)
         return version
 
-    monkeypatch.setattr(rulesets, "begin", lambda actor: None)
-    monkeypatch.setattr(rulesets, "_next_version", slow_version)
+    monkeypatch.setattr(drafts, "begin", lambda actor: None)
+    monkeypatch.setattr(versions, "next_version", slow_version)
 
     results = together(2, lambda number: lifecycle.open_draft(f"user:{number}"))
 
