@@ -7,8 +7,8 @@ decisions here, as it registers its facts in the catalogue.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -51,21 +51,53 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class RuleActivity:
-    """How often a rule acted in a period, and when last; `shadow_hits` while it only watched."""
+    """How often a rule acted in a period; `shadow_hits` while it only watched.
+
+    `last_at` is when it last did either, in the period or before it. `by_day` maps days of
+    the shop to hits; days without any may be left out.
+    """
 
     rule_key: str
     hits: int = 0
     shadow_hits: int = 0
     last_at: datetime | None = None
+    by_day: dict[date, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdicts that people gave on a rule: cases that were fine, and rightly held ones.
+
+    `median_release` is how long half of the fine cases waited at most.
+    """
+
+    rule_key: str
+    released: int
+    upheld: int
+    median_release: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DayFlow:
-    """Cases of one day by layer: `entered` is how many reached it, `acted` maps rule to cases."""
+    """Cases of one day by layer: `entered` is how many reached it, `acted` maps rule to cases.
+
+    The layer of slots has one for each slot that a rule filled.
+    """
 
     layer: str
     entered: int
     acted: dict[str, int]
+    slot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many cases of a day stand at one place now; `label` in the active language."""
+
+    key: str
+    label: str
+    cases: int
+    url: str
 
 
 class History(Protocol):
@@ -99,8 +131,16 @@ class History(Protocol):
         """How often each rule acted in the period."""
         ...
 
+    def judgements(self, since: datetime, until: datetime) -> Iterable[Judgement]:
+        """The verdicts given in the period, summed by rule."""
+        ...
+
     def flow(self, day: date) -> Sequence[DayFlow]:
         """How the cases of one day of the shop went through the layers, from top to bottom."""
+        ...
+
+    def standing(self, day: date) -> Sequence[Standing]:
+        """Where the cases of one day of the shop stand now."""
         ...
 
 
