@@ -66,7 +66,7 @@ def sentence_for_rule(rule: Rule) -> str:
 
 def sentence_for_match(match: Match) -> str:
     """Why the rule matched, with the values it saw; personal values are masked."""
-    conditions = capfirst(_chain(_AND, [_matched_row(row) for row in match.matched]))
+    conditions = conditions_of_match(match)
     reason = next((action.reason for action in match.actions if action.reason), "")
     if reason:
         return _("%(conditions)s. Rule “%(rule)s”: %(reason)s") % {
@@ -78,6 +78,17 @@ def sentence_for_match(match: Match) -> str:
         "conditions": conditions,
         "rule": match.rule_name,
     }
+
+
+def conditions_of_match(match: Match) -> str:
+    """The conditions that held, narrowed to the values seen; personal values are masked."""
+    return capfirst(_chain(_AND, [_matched_row(row) for row in match.matched]))
+
+
+def value_phrase(key: str, value: object) -> str:
+    """A value of a fact with its unit or label; personal values are masked."""
+    fact = catalogue.get(key)
+    return _shown(fact, plain(value), personal=fact is not None and fact.personal)
 
 
 def action_phrase(action: Action) -> str:
