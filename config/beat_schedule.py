@@ -28,6 +28,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 300.0,
         "options": {"expires": 300},
     },
+    "tally rules": {
+        "task": "orders.tasks.tally_rules",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
     "make feed partitions": {
         "task": "changefeed.tasks.make_partitions",
         "schedule": 300.0,

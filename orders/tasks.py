@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils.translation import gettext
 
-from orders.lifecycle import dispatching, holds, restocking
+from orders.lifecycle import dispatching, holds, restocking, tallying
 from orders.messages import send_text_message
 
 DISPATCH_ROUNDS = 20
@@ -37,6 +37,12 @@ def fill_short_orders() -> int:
 def release_due_batches() -> int:
     """Send the warehouse the subscription batches whose day has come."""
     return dispatching.release_due_batches()
+
+
+@shared_task(name="orders.tasks.tally_rules", ignore_result=True, time_limit=600)
+def tally_rules() -> int:
+    """Sum what the rules did on each closed day."""
+    return len(tallying.tally_rules())
 
 
 @shared_task(name="orders.tasks.send_login_code", ignore_result=True, expires=300)
