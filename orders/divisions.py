@@ -18,7 +18,7 @@ Field = Literal["province", "city", "district"]
 
 # Taiwan's own spelling of 台; a copied address may carry either.
 _VARIANTS = str.maketrans({"臺": "台"})
-_TOWN_ENDINGS = ("镇", "乡", "街道", "园区", "开发区", "农场", "林场", "新区", "港区")
+TOWN_ENDINGS = ("镇", "乡", "街道", "园区", "开发区", "农场", "林场", "新区", "港区")
 
 
 class Place(NamedTuple):
@@ -129,7 +129,7 @@ def _find(divisions: _Divisions, province: str, city: str, district: str) -> Pla
         return place
     if not district:
         return PlaceError("district", "required", _("Enter the district."))
-    if found.any_town and district.endswith(_TOWN_ENDINGS) and district not in divisions.districts:
+    if found.any_town and district.endswith(TOWN_ENDINGS) and district not in divisions.districts:
         return Place(province_name, found.name, district)
     message = _("There is no such district in this city.")
     return PlaceError("district", "unknown_district", message)

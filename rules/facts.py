@@ -125,7 +125,7 @@ class Catalogue:
             if fact is None:
                 errors.append(FactError(str(key), "unknown_fact", _("There is no such fact.")))
             elif value is not None:
-                read = _read_value(fact.type, value)
+                read = READERS[fact.type](value)
                 if read is None:
                     errors.append(FactError(key, "wrong_type", _WRONG_TYPE[fact.type]))
                 else:
@@ -152,27 +152,53 @@ _WRONG_TYPE: dict[FactType, StrOrPromise] = {
 }
 
 
-def _read_value(kind: FactType, value: object) -> bool | Decimal | str | frozenset[str] | None:
-    if kind is FactType.BOOL:
-        return value if isinstance(value, bool) else None
-    if kind.is_numeric:
-        return exact_number(value)
-    if kind is FactType.SET:
-        if isinstance(value, (list, tuple, set, frozenset)) and all(
-            isinstance(item, str) for item in value
-        ):
-            return frozenset(value)
+Value = bool | Decimal | str | frozenset[str]
+
+
+def _read_flag(raw: object) -> bool | None:
+    return raw if isinstance(raw, bool) else None
+
+
+def _read_text(raw: object) -> str | None:
+    return raw if isinstance(raw, str) else None
+
+
+def _read_set(raw: object) -> frozenset[str] | None:
+    if not isinstance(raw, (list, tuple, set, frozenset)):
         return None
-    return value if isinstance(value, str) else None
+    for item in raw:
+        if not isinstance(item, str):
+            return None
+    return frozenset(raw)
+
+
+READERS: dict[FactType, Callable[[object], Value | None]] = {
+    FactType.BOOL: _read_flag,
+    FactType.NUMBER: exact_number,
+    FactType.MONEY: exact_number,
+    FactType.TEXT: _read_text,
+    FactType.CHOICE: _read_text,
+    FactType.SET: _read_set,
+}
+"""For each type, what takes its value from the JSON form; None when it does not fit."""
 
 
 def facts_as_json(facts: Mapping[str, object]) -> dict[str, object]:
-    """Facts as JSON carries them; `Catalogue.read` is the way back."""
-    return {
-        key: list(flat) if isinstance(flat := plain(value), tuple) else flat
-        for key, value in facts.items()
-        if value is not None
-    }
+    """Facts as JSON carries them, the one form in which they are stored.
+
+    Numbers are canonical decimal strings, sets sorted lists; missing facts are left out.
+    `Catalogue.read` is the way back.
+    """
+    written: dict[str, object] = {}
+    for key, value in facts.items():
+        if isinstance(value, (str, bool)):
+            written[key] = value
+        elif isinstance(value, int):
+            written[key] = str(value)
+        elif value is not None:
+            flat = plain(value)
+            written[key] = list(flat) if isinstance(flat, tuple) else flat
+    return written
 
 
 catalogue = Catalogue()

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -40,7 +40,11 @@ class SkuRef:
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """The records that a batch of documents may name."""
+    """The records that a batch of documents may name.
+
+    `linked_coupons` has each channel that ties coupons to main stock, by its code, and those of
+    its coupons that a document names.
+    """
 
     channels: Mapping[str, int]
     skus: Mapping[str, SkuRef]
@@ -48,6 +52,7 @@ class References:
     couriers: Mapping[str, int]
     packagings: Mapping[str, int]
     currency: str
+    linked_coupons: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from orders.intake.checks import CheckedOrder
-from orders.intake.facts import FactLine
 from orders.intake.holding import HoldDraft
 from orders.intake.reading import CUSTOMER_COLUMNS, KnownCustomer
+from orders.intake.views import FactLine
 from orders.models import ScreeningDecision
 from orders.screening import Screened
 from orders.sql import Json, Statement, append, records
@@ -189,7 +189,7 @@ def _decision_row(new: NewOrder) -> tuple[Any, ...]:
     return (
         *(new.id, new.received_at, ScreeningDecision.Cause.INTAKE.value),
         *(screened.ruleset_version, as_json(dict(screened.list_versions))),
-        *(as_json(screened.facts), as_json(new.outcome), screened.took_us),
+        *(as_json(screened.facts_json), as_json(new.outcome), screened.took_us),
     )
 
 

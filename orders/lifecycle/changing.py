@@ -81,8 +81,11 @@ def apply_fields(order: Order, fields: Mapping[str, Any], actor: Actor, reason: 
     """Write JSON field values to a locked order and save it; the trigger tells the feed."""
     change = read_change(fields)
     address = change.address_values(order)
+    before = order.address_key
     _write(order, address, change)
-    note(order, "changed", actor, reason, fields=sorted(fields))
+    # The count of a customer's address changes (orders.intake.moving) is read off this.
+    moved = {"moved": True} if order.address_key != before else {}
+    note(order, "changed", actor, reason, fields=sorted(fields), **moved)
     for other in followers(order) if address else ():
         _write(other, address, ChangeDocument())
 

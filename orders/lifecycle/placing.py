@@ -18,20 +18,29 @@ from django.utils.translation import get_language
 
 from orders.actors import Actor
 from orders.errors import FieldError, InvalidOrder, OrderError
-from orders.intake import reading
+from orders.intake import histories, reading
 from orders.intake.checks import CheckedOrder, check_order
 from orders.intake.coalescing import Coalescer
 from orders.intake.document import OrderDocument, clean, read_document
-from orders.intake.facts import Buyer, FactLine, History, OrderView, order_facts
+from orders.intake.facts import order_facts
 from orders.intake.holding import draft_holds
 from orders.intake.storage import NewOrder, store_orders, upsert_customers
+from orders.intake.views import (
+    Buyer,
+    Circumstances,
+    FactLine,
+    History,
+    OrderView,
+    UsedCoupon,
+)
 from orders.lifecycle.stock import (
     Reservation,
     StockRequest,
-    choose_warehouse,
     prepare_reservation,
+    units_missing,
 )
 from orders.models import Hold, Order
+from orders.region_lists import region_lists
 from orders.screening import Screened, screen
 from orders.sql import gather
 from orders.status import OrderState
@@ -208,6 +217,7 @@ class _Batch:
             [candidate.key for candidate in self.candidates if candidate.key],
             (line.sku for document in documents for line in document.lines),
             (document.customer.external_id for document in documents),
+            (coupon.code for document in documents for coupon in document.coupons),
         )
         self.now, self.ids, self.references = opening.now, opening.ids, opening.references
         self.today: date = self.now.astimezone(self.zone).date()
@@ -251,8 +261,7 @@ class _Batch:
         customers: dict[str, reading.KnownCustomer],
     ) -> None:
         orders = [order for _candidate, order in checked]
-        histories = self._histories(orders, customers)
-        screened = self._screen(orders, customers, histories)
+        screened = self._screen(orders, customers, self._histories(orders, customers))
         reservation = self._reserve(orders, screened)
         news = [
             self._new_order(*item)
@@ -273,28 +282,25 @@ class _Batch:
     ) -> list[History]:
         """What each order's address and customer did before; new customers join `customers`."""
         keys = [
-            reading.HistoryKey(
+            histories.HistoryKey(
                 order.address_key,
                 order.document.customer.external_id,
                 order.document.placed_at,
+                amount=order.document.grand_total,
             )
             for order in orders
         ]
         upsert = upsert_customers(orders, customers)
-        read, *written = gather(reading.histories(keys), *([upsert] if upsert else []))
+        read, *written = gather(histories.histories(keys), *([upsert] if upsert else []))
         for rows in written:
             customers |= reading.known_customers(rows)
-        histories = reading.histories_in(read)
-        if len(orders) > 1:
-            amounts = [order.document.grand_total for order in orders]
-            reading.add_batch_history(histories, keys, amounts)
-        return histories
+        return histories.histories_in(read, keys)
 
     def _screen(
         self,
         orders: Sequence[CheckedOrder],
         customers: Mapping[str, reading.KnownCustomer],
-        histories: Sequence[History],
+        before: Sequence[History],
     ) -> list[Screened]:
         free = {
             (sku.id, warehouse): units
@@ -302,17 +308,15 @@ class _Batch:
             for warehouse, units in sku.free.items()
         }
         every = list(self.references.warehouses.values())
+        around = Circumstances(
+            self.zone, self.now, self.today, region_lists(), self.references.linked_coupons
+        )
         screened = []
-        for order, history in zip(orders, histories, strict=True):
+        for order, history in zip(orders, before, strict=True):
             begun = time.perf_counter_ns()
             buyer = customers[order.document.customer.external_id].buyer
-            facts = order_facts(
-                view_of(order, buyer),
-                history,
-                shortage=choose_warehouse(free, needs_of(order), every) is None,
-                zone=self.zone,
-                today=self.today,
-            )
+            short = units_missing(free, needs_of(order), every)
+            facts = order_facts(view_of(order, buyer), history, around, units_short=short)
             result = screen(facts, self.now, self.references)
             result.took_us = (time.perf_counter_ns() - begun) // 1000
             screened.append(result)
@@ -405,6 +409,7 @@ def view_of(order: CheckedOrder, buyer: Buyer) -> OrderView:
         paid_at=document.paid_at,
         goods_total=document.goods_total,
         discount_total=document.discount_total,
+        shipping_total=document.shipping_total,
         grand_total=document.grand_total,
         urgent=document.urgent,
         presale=document.presale,
@@ -414,7 +419,10 @@ def view_of(order: CheckedOrder, buyer: Buyer) -> OrderView:
         buyer_remark=document.buyer_remark,
         seller_remark=document.seller_remark,
         invoice_title=document.invoice_title,
-        coupons=tuple((coupon.code, coupon.type) for coupon in document.coupons),
+        delivery_slot=document.delivery_slot or "",
+        coupons=tuple(
+            UsedCoupon(coupon.code, coupon.type, coupon.discount) for coupon in document.coupons
+        ),
         ship_name=ship_to.name,
         ship_phone=order.phone.comparable,
         province=order.place.province,

@@ -1,12 +1,13 @@
 """Orders of the database as screening needs them: locked, with lines and references."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from django.db.models import QuerySet
 
 from orders.errors import NotFound
 from orders.intake.checks import SkuRef
-from orders.intake.facts import Buyer, FactLine, OrderView
+from orders.intake.views import Buyer, FactLine, OrderView, UsedCoupon
 from orders.models import Hold, Order, OrderLine, ShipmentLine
 from orders.status import OrderState, ShipmentState
 
@@ -86,6 +87,7 @@ def order_view(order: Order, lines: list[OrderLine]) -> OrderView:
         paid_at=order.paid_at,
         goods_total=order.goods_total,
         discount_total=order.discount_total,
+        shipping_total=order.shipping_total,
         grand_total=order.grand_total,
         urgent=order.urgent,
         presale=order.presale,
@@ -95,7 +97,11 @@ def order_view(order: Order, lines: list[OrderLine]) -> OrderView:
         buyer_remark=order.buyer_remark,
         seller_remark=order.seller_remark,
         invoice_title=order.invoice_title,
-        coupons=tuple((coupon["code"], coupon["type"]) for coupon in order.coupons),
+        delivery_slot=order.delivery_slot,
+        coupons=tuple(
+            UsedCoupon(coupon["code"], coupon["type"], Decimal(coupon["discount"]))
+            for coupon in order.coupons
+        ),
         ship_name=order.ship_name,
         ship_phone=order.ship_phone or order.ship_phone_hash,
         province=order.province,

@@ -10,9 +10,11 @@ from django.db import transaction
 from orders.actors import SYSTEM, Actor
 from orders.clock import database_now
 from orders.errors import WrongState
-from orders.intake import reading as intake_reading
 from orders.intake.facts import order_facts
+from orders.intake.histories import HistoryKey, read_history
 from orders.intake.holding import HoldDraft, draft_holds
+from orders.intake.reading import read_references
+from orders.intake.views import Circumstances
 from orders.lifecycle.reading import (
     blocking_holds,
     followers,
@@ -20,9 +22,10 @@ from orders.lifecycle.reading import (
     order_view,
     units_needed,
 )
-from orders.lifecycle.stock import choose_warehouse, read_available
+from orders.lifecycle.stock import read_available, units_missing
 from orders.lifecycle.timeline import note
 from orders.models import Hold, Order, OrderLine, ScreeningDecision, Waiver
+from orders.region_lists import region_lists
 from orders.screening import SLOT_TABLES, Screened, screen
 from orders.status import BEFORE_DISPATCH, HoldOwner, HoldState, OrderState
 
@@ -48,27 +51,21 @@ def screen_locked(order: Order, cause: str) -> Screened:
     raised (no rules, failure) is lifted once screening works. Does not touch the order's state.
     """
     lines = list(OrderLine.objects.filter(order=order).select_related("sku").order_by("position"))
-    references = intake_reading.read_references(())
-    key = intake_reading.HistoryKey(
+    references = read_references((), (coupon["code"] for coupon in order.coupons))
+    key = HistoryKey(
         order.address_key, order.customer.external_id, order.placed_at, _counted_as(order)
     )
     zone = ZoneInfo(settings.SHOP_TIME_ZONE)
     now = database_now()
+    around = Circumstances(
+        zone, now, now.astimezone(zone).date(), region_lists(), references.linked_coupons
+    )
     needs = units_needed(lines)
     every = list(references.warehouses.values())
-    short = (
-        order.stock_warehouse_id is None
-        and not order.split_into
-        and choose_warehouse(read_available(list(needs)), needs, every) is None
-    )
+    has_its_units = order.stock_warehouse_id is not None or order.split_into
+    short = 0 if has_its_units else units_missing(read_available(list(needs)), needs, every)
     begun = time.perf_counter_ns()
-    facts = order_facts(
-        order_view(order, lines),
-        intake_reading.read_history(key),
-        shortage=short,
-        zone=zone,
-        today=now.astimezone(zone).date(),
-    )
+    facts = order_facts(order_view(order, lines), read_history(key), around, units_short=short)
     screened = screen(facts, now, references, _waived(order))
     ScreeningDecision.objects.create(
         order=order,

@@ -69,6 +69,19 @@ def choose_warehouse(
     return None
 
 
+def units_missing(
+    free: Mapping[tuple[int, int], int], needs: Mapping[int, int], warehouses: Sequence[int]
+) -> int:
+    """How many units the warehouse that comes closest lacks; 0 when one holds everything."""
+    return min(
+        (
+            sum(max(0, units - free.get((sku, warehouse), 0)) for sku, units in needs.items())
+            for warehouse in warehouses
+        ),
+        default=sum(needs.values()),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """The warehouse id chosen for each request, None where stock is short.

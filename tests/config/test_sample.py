@@ -16,7 +16,8 @@ from config.demo.sample_roles import ABNORMAL, SPECIAL, cast
 from orders.divisions import check_place
 from orders.intake.checks import CheckedOrder, References, SkuRef, check_order
 from orders.intake.document import read_document
-from orders.intake.facts import Buyer, History, order_facts
+from orders.intake.facts import order_facts
+from orders.intake.views import Buyer, Circumstances, History
 from orders.lifecycle.placing import view_of
 from rules.conditions import ListSnapshot
 from rules.evaluation import CompiledRuleSet, compile_rules
@@ -76,7 +77,7 @@ def starter():
 
 
 @pytest.fixture(scope="module")
-def facts_by_number(orders, references):
+def facts_by_number(orders, references, lists):
     buyers = {
         c.external_id: Buyer(
             c.external_id, c.registered_at, c.crm_grade, c.is_employee, c.sign_for_rate
@@ -88,9 +89,8 @@ def facts_by_number(orders, references):
         order.document["number"]: order_facts(
             view_of(check(order, references), buyers[order.document["customer"]["external_id"]]),
             worst,
-            shortage=False,
-            zone=ZONE,
-            today=NOW.date(),
+            Circumstances(ZONE, NOW, NOW.date(), lists),
+            units_short=0,
         )
         for order in orders
     }
