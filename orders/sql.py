@@ -21,12 +21,20 @@ to plan for anew every time, and that costs more than to run it."""
 Statement = tuple[Any, ...]
 """The text of a statement, and its parameters."""
 Rows = list[tuple[Any, ...]]
+NO_TIME_LIMIT: Statement = ("SET LOCAL statement_timeout TO DEFAULT",)
+"""Takes back what `time_limit` set."""
 
 
 class Json(str):
     """Text that is JSON already."""
 
     __slots__ = ()
+
+
+def time_limit(seconds: float) -> Statement:
+    """From here on each statement of the transaction is cancelled after so long."""
+    milliseconds = max(1, round(seconds * 1000))
+    return ("SELECT set_config('statement_timeout', %s, true)", str(milliseconds))
 
 
 def _cursors(count: int) -> "list[psycopg.Cursor[Any]]":

@@ -42,6 +42,8 @@ class HoldReason(TextChoices):
     STOCK_SHORT = "stock_short", _("Not enough stock")
     NO_RULES = "no_rules", _("No rule set is live; publish one, then screen the order again")
     SCREENING_FAILED = "screening_failed", _("Screening could not finish")
+    SCREENING_LATE = "screening_late", _("Screening took too long; screen the order again")
+    LIST_MISSING = "list_missing", _("A live rule names a list that does not exist")
     UNKNOWN_ASSIGNMENT = "unknown_assignment", _("A rule assigns something that does not exist")
     RECALLED = "recalled", _("Stopped after dispatch")
 

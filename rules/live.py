@@ -4,57 +4,37 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
-from django.db import connection
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from psycopg.errors import LockNotAvailable, QueryCanceled
 
-from rules.conditions import OPERATORS, ListSnapshot, Takes
-from rules.document import Document
-from rules.evaluation import CompiledRuleSet, compile_rules
-from rules.facts import catalogue
-from rules.models import RuleSet
-from rules.parsing import parse_document
+from rules.errors import RulesUnavailable
+from rules.loading import Held, LiveRules, lists_named_by, load, load_list, load_lists, read_stamps
 from rules.problems import DocumentInvalid
 
+__all__ = [
+    "LiveRules",
+    "current",
+    "forget",
+    "list_name",
+    "lists_named_by",
+    "load_list",
+    "load_lists",
+    "watch",
+]
+
 RECHECK_SECONDS = 1.0
-_STAMPS = """
-SELECT 'ruleset', id, '', version, published_at, '' FROM rules_ruleset WHERE state = 'live'
-UNION ALL
-SELECT 'list', id, key, version, changed_at, name FROM rules_referencelist
-ORDER BY 1 DESC, 2
-"""
-_ENTRIES = """
-SELECT l.version, e.skeleton, e.expires_at
-FROM rules_referencelist l LEFT JOIN rules_listentry e ON e.list_id = l.id
-WHERE l.key = %s
-"""
-Stamp = tuple[str, int, str, int, datetime, str]
-
-
-@dataclass(frozen=True, slots=True)
-class LiveRules:
-    """One consistent set of rules and lists; version 0 means that nothing is published."""
-
-    version: int = 0
-    list_versions: dict[str, int] = field(default_factory=dict)
-    compiled: CompiledRuleSet = field(default_factory=lambda: compile_rules(Document()))
-    document: Document = field(default_factory=Document)
-    lists: Mapping[str, ListSnapshot] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Held:
-    rules: LiveRules
-    stamps: tuple[Stamp, ...]
-    lists: dict[str, ListSnapshot]
-    checked_at: float
-
+STALE_SECONDS = 2.0
+"""Rules not confirmed for so long decide nothing any more; see docs/decisions/0006."""
+RETRY_SECONDS = 0.5
+"""After a failed look, the next caller within this time does not wait for another one."""
 
 _lock = threading.Lock()
-_held: _Held | None = None
+_held: Held | None = None
+_failed_at: float | None = None
 _watched: set[str] = set()
 
 
@@ -67,110 +47,92 @@ def watch(*keys: str) -> None:
     _watched.update(keys)
 
 
-def current() -> LiveRules:
-    """The rules in force, at most a second old.
+def current(within: float | None = None) -> LiveRules:
+    """The rules in force, at most a second old; up to two while the database does not answer.
 
-    Costs nothing within that second, and one query after it; only what changed is read
-    again. While one thread looks, the others go on with what they have. Raises
-    DocumentInvalid when the published document names a fact that no app registers any more.
+    Costs nothing within that second, and one look after it; only what changed is read again.
+    While one thread looks, the others go on with what they have. A look takes at most `within`
+    seconds, by default the screening budget, and leaves a transaction around it usable. Raises
+    RulesUnavailable when there are no rules that young; DocumentInvalid when the published
+    document names a fact that no app registers any more.
     """
+    limit = settings.SCREENING_BUDGET_MS / 1000 if within is None else max(within, 0.001)
     held = _held
-    if held is not None:
-        if time.monotonic() - held.checked_at < RECHECK_SECONDS:
-            return held.rules
+    if held is not None and _age(held) < RECHECK_SECONDS:
+        return held.rules
+    if held is not None and _age(held) < STALE_SECONDS:
         if not _lock.acquire(blocking=False):
             return held.rules
-    else:
-        _lock.acquire()
+    elif not _lock.acquire(timeout=limit):
+        raise RulesUnavailable(is_late=True)
     try:
-        return _refresh()
+        return _refresh(limit)
     finally:
         _lock.release()
 
 
 def forget() -> None:
     """Look again at the next call; for the process that has just changed something."""
-    global _held
-    _held = None
+    global _held, _failed_at
+    _held = _failed_at = None
 
 
 def list_name(key: str) -> str:
     """The name of a list, or its key when there is none; at most as old as the rules."""
-    with suppress(DocumentInvalid):
+    with suppress(DocumentInvalid, RulesUnavailable):
         current()
     stamps = _held.stamps if _held is not None else ()
     return next((stamp[5] for stamp in stamps if stamp[0] == "list" and stamp[2] == key), key)
 
 
-def _refresh() -> LiveRules:
-    global _held
+def _age(held: Held) -> float:
+    return time.monotonic() - held.checked_at
+
+
+def _refresh(limit: float) -> LiveRules:
+    global _held, _failed_at
     held = _held
     started = time.monotonic()
     if held is not None and started - held.checked_at < RECHECK_SECONDS:
         return held.rules
-    with connection.cursor() as cursor:
-        cursor.execute(_STAMPS)
-        stamps: tuple[Stamp, ...] = tuple(cursor.fetchall())
-    if held is None or held.stamps != stamps:
-        held = _load(stamps, held)
+    if _failed_at is not None and started - _failed_at < RETRY_SECONDS:
+        return _last_good(held, RulesUnavailable(is_late=True))
+    try:
+        with _limited(limit):
+            stamps = read_stamps()
+            if held is None or held.stamps != stamps:
+                held = load(stamps, held, _watched)
+    except DatabaseError as error:
+        _failed_at = time.monotonic()
+        is_late = isinstance(error.__cause__, QueryCanceled | LockNotAvailable)
+        return _last_good(held, RulesUnavailable(is_late=is_late), error)
     held.checked_at = started
-    _held = held
+    _held, _failed_at = held, None
     return held.rules
 
 
-def _load(stamps: tuple[Stamp, ...], before: _Held | None) -> _Held:
-    ruleset = next((stamp for stamp in stamps if stamp[0] == "ruleset"), None)
-    if ruleset is None:
-        return _Held(LiveRules(), stamps, {}, 0.0)
-    if before is not None and ruleset in before.stamps:
-        document = before.rules.document
-    else:
-        raw = RuleSet.objects.values_list("document", flat=True).get(pk=ruleset[1])
-        document = parse_document(raw, catalogue)
-    unchanged = set(before.stamps) if before is not None else set()
-    named = lists_named_by(document) | _watched
-    lists = {
-        stamp[2]: before.lists[stamp[2]]
-        if before is not None and stamp in unchanged and stamp[2] in before.lists
-        else load_list(stamp[2])
-        for stamp in stamps
-        if stamp[0] == "list" and stamp[2] in named
-    }
-    rules = LiveRules(
-        version=ruleset[3],
-        list_versions={key: snapshot.version for key, snapshot in lists.items()},
-        compiled=compile_rules(document, lists),
-        document=document,
-        lists=lists,
-    )
-    return _Held(rules, stamps, lists, 0.0)
+def _last_good(
+    held: Held | None, refusal: RulesUnavailable, cause: Exception | None = None
+) -> LiveRules:
+    """What was at hand if it is young enough; else the refusal is raised."""
+    if held is not None and _age(held) < STALE_SECONDS:
+        return held.rules
+    raise refusal from cause
 
 
-def lists_named_by(document: Document) -> frozenset[str]:
-    """Keys of the lists that the rules of a document name."""
-    return frozenset(
-        row.value
-        for rule in document.rules
-        for group in rule.when
-        for row in group
-        if OPERATORS[row.op].takes is Takes.LIST
-    )
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """Statements within may take so long each; one that fails leaves the transaction usable."""
+    with transaction.atomic():
+        before = _set_timeout(str(max(1, round(seconds * 1000))))
+        yield
+        _set_timeout(before)
 
 
-def load_list(key: str) -> ListSnapshot:
-    """The list as it is now, version and entries from one snapshot."""
+def _set_timeout(value: str) -> str:
+    """Give the transaction another time limit for statements, and say which it had."""
     with connection.cursor() as cursor:
-        cursor.execute(_ENTRIES, (key,))
-        rows = cursor.fetchall()
-    version = rows[0][0] if rows else 0
-    return ListSnapshot(key, version, {skel: until for _v, skel, until in rows if skel is not None})
-
-
-def load_lists(document: Document) -> dict[str, ListSnapshot]:
-    """The existing lists that a document names, for a dry run."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT key FROM rules_referencelist WHERE key = ANY(%s)",
-            (sorted(lists_named_by(document)),),
-        )
-        return {key: load_list(key) for (key,) in cursor.fetchall()}
+        cursor.execute("SELECT current_setting('statement_timeout')")
+        before: str = cursor.fetchone()[0]
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", (value,))
+    return before

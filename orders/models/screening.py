@@ -12,7 +12,9 @@ class ScreeningDecision(models.Model):
 
     `shadow` is what watching rules would have done: {"rules": [keys of shadow rules that
     matched], "version": number of the shadow version or null, "outcome": its decision in short
-    or null}; null when nothing watched.
+    or null, "took_us": microseconds beside `took_us`, "failed": true after an error}; null when
+    nothing watched. An outcome reads {"held": key of the holding rule or null, "slots", "tags",
+    "dispatch", "change": what would have come out otherwise, see rules.watching}.
     """
 
     class Cause(models.TextChoices):

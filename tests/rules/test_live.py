@@ -32,6 +32,11 @@ def clock(monkeypatch):
     return clock
 
 
+def readings(queries):
+    """How many of the queries read tables; the others set the time limit of the look."""
+    return sum("rules_" in query["sql"] for query in queries)
+
+
 def publish(*rules):
     return lifecycle.publish(lifecycle.import_document(document(*rules), "system"), "system")
 
@@ -85,7 +90,7 @@ def test_a_second_costs_one_query_at_most(clock):
         for _turn in range(100):
             live.current()
 
-    assert (len(within), len(after)) == (0, 1)
+    assert (len(within), readings(after)) == (0, 1)
 
 
 def test_a_list_changed_elsewhere_counts_within_a_second(clock):
@@ -117,7 +122,7 @@ def test_only_the_list_that_changed_is_read_again(clock):
     with CaptureQueriesContext(connection) as queries:
         live.current()
 
-    assert len(queries) == 2
+    assert readings(queries) == 2
 
 
 def test_the_versions_pinned_are_those_of_the_lists_named():
@@ -143,10 +148,10 @@ def test_a_clock_jump_changes_nothing(monkeypatch):
 def test_while_one_thread_looks_the_others_go_on(clock, monkeypatch):
     publish(LIVE_RULE)
     held = live.current()
-    clock.pass_seconds(2)
+    clock.pass_seconds(1.5)
     entered, leave = threading.Event(), threading.Event()
 
-    def slow_refresh():
+    def slow_refresh(limit):
         entered.set()
         leave.wait(timeout=10)
         return held
