@@ -56,7 +56,7 @@ _HOLD_COLUMNS = (
 )
 _DECISION_COLUMNS = (
     *("order_id", "at", "cause", "ruleset_version", "list_versions", "facts", "outcome"),
-    "took_us",
+    *("shadow", "took_us"),
 )
 
 
@@ -189,7 +189,8 @@ def _decision_row(new: NewOrder) -> tuple[Any, ...]:
     return (
         *(new.id, new.received_at, ScreeningDecision.Cause.INTAKE.value),
         *(screened.ruleset_version, as_json(dict(screened.list_versions))),
-        *(as_json(screened.facts_json), as_json(new.outcome), screened.took_us),
+        *(as_json(screened.facts_json), as_json(new.outcome)),
+        *(None if screened.shadow is None else as_json(screened.shadow), screened.took_us),
     )
 
 

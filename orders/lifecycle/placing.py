@@ -41,11 +41,13 @@ from orders.lifecycle.stock import (
 )
 from orders.models import Hold, Order
 from orders.region_lists import region_lists
-from orders.screening import Screened, screen
-from orders.sql import gather
-from orders.status import OrderState
+from orders.screening import Screened, screen, unscreened
+from orders.sql import NO_TIME_LIMIT, gather, time_limit
+from orders.status import HoldReason, OrderState
 
 ATTEMPTS = 5
+TOGETHER = 32
+"""So many orders of a batch may take as long to be screened as one."""
 
 
 class Outcome(StrEnum):
@@ -150,10 +152,16 @@ def _place(candidates: Sequence[_Candidate], actor: Actor) -> dict[int, Placed]:
     """
     if not candidates:
         return {}
+    is_late = False
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic():
-                return _Batch(candidates, actor).run()
+                return _Batch(candidates, actor, is_late=is_late).run()
+        except psycopg.errors.QueryCanceled:
+            # What screening reads did not come in time: the orders come in all the same, held.
+            if is_late:
+                raise
+            is_late = True
         except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
             if attempt == ATTEMPTS - 1 and len(candidates) == 1:
                 raise
@@ -203,9 +211,13 @@ def hold_summary(hold: Hold) -> dict[str, Any]:
 class _Batch:
     """One attempt at storing a batch, inside a transaction."""
 
-    def __init__(self, candidates: Sequence[_Candidate], actor: Actor) -> None:
+    def __init__(
+        self, candidates: Sequence[_Candidate], actor: Actor, *, is_late: bool = False
+    ) -> None:
         self.candidates = candidates
         self.actor = actor
+        self.is_late = is_late
+        self.spent = 0.0
         self.zone = ZoneInfo(settings.SHOP_TIME_ZONE)
         self.answers: dict[int, Placed] = {}
 
@@ -291,10 +303,29 @@ class _Batch:
             for order in orders
         ]
         upsert = upsert_customers(orders, customers)
-        read, *written = gather(histories.histories(keys), *([upsert] if upsert else []))
+        writing = [upsert] if upsert else []
+        if self.is_late:
+            written = gather(*writing) if writing else []
+            before = [History() for _order in orders]
+        else:
+            begun = time.perf_counter()
+            limit = time_limit(self._seconds_for(len(orders)))
+            _limit, read, _free, *written = gather(
+                limit, histories.histories(keys), NO_TIME_LIMIT, *writing
+            )
+            self.spent = (time.perf_counter() - begun) / self._times(len(orders))
+            before = histories.histories_in(read, keys)
         for rows in written:
             customers |= reading.known_customers(rows)
-        return histories.histories_in(read, keys)
+        return before
+
+    @staticmethod
+    def _times(orders: int) -> float:
+        """How many times the reading time of one order so many orders may take."""
+        return max(1.0, orders / TOGETHER)
+
+    def _seconds_for(self, orders: int) -> float:
+        return settings.SCREENING_BUDGET_MS / 1000 * self._times(orders)
 
     def _screen(
         self,
@@ -313,13 +344,18 @@ class _Batch:
         )
         screened = []
         for order, history in zip(orders, before, strict=True):
-            begun = time.perf_counter_ns()
             buyer = customers[order.document.customer.external_id].buyer
-            short = units_missing(free, needs_of(order), every)
-            facts = order_facts(view_of(order, buyer), history, around, units_short=short)
-            result = screen(facts, self.now, self.references)
-            result.took_us = (time.perf_counter_ns() - begun) // 1000
-            screened.append(result)
+
+            def facts(
+                order: CheckedOrder = order, history: History = history, buyer: Buyer = buyer
+            ) -> dict[str, object]:
+                short = units_missing(free, needs_of(order), every)
+                return order_facts(view_of(order, buyer), history, around, units_short=short)
+
+            if self.is_late:
+                screened.append(unscreened({}, HoldReason.SCREENING_LATE))
+            else:
+                screened.append(screen(facts, self.now, self.references, spent=self.spent))
         return screened
 
     def _reserve(self, orders: Sequence[CheckedOrder], screened: Sequence[Screened]) -> Reservation:

@@ -4,6 +4,7 @@ import time
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import psycopg
 from django.conf import settings
 from django.db import transaction
 
@@ -14,7 +15,7 @@ from orders.intake.facts import order_facts
 from orders.intake.histories import HistoryKey, read_history
 from orders.intake.holding import HoldDraft, draft_holds
 from orders.intake.reading import read_references
-from orders.intake.views import Circumstances
+from orders.intake.views import Circumstances, History
 from orders.lifecycle.reading import (
     blocking_holds,
     followers,
@@ -26,8 +27,9 @@ from orders.lifecycle.stock import read_available, units_missing
 from orders.lifecycle.timeline import note
 from orders.models import Hold, Order, OrderLine, ScreeningDecision, Waiver
 from orders.region_lists import region_lists
-from orders.screening import SLOT_TABLES, Screened, screen
-from orders.status import BEFORE_DISPATCH, HoldOwner, HoldState, OrderState
+from orders.screening import SLOT_TABLES, Screened, screen, unscreened
+from orders.sql import NO_TIME_LIMIT, fetch, time_limit
+from orders.status import BEFORE_DISPATCH, HoldOwner, HoldReason, HoldState, OrderState
 
 Cause = ScreeningDecision.Cause
 
@@ -64,9 +66,19 @@ def screen_locked(order: Order, cause: str) -> Screened:
     every = list(references.warehouses.values())
     has_its_units = order.stock_warehouse_id is not None or order.split_into
     short = 0 if has_its_units else units_missing(read_available(list(needs)), needs, every)
-    begun = time.perf_counter_ns()
-    facts = order_facts(order_view(order, lines), read_history(key), around, units_short=short)
-    screened = screen(facts, now, references, _waived(order))
+    waived = _waived(order)
+    begun = time.perf_counter()
+    history = _read_in_time(key)
+    if history is None:
+        screened = unscreened({}, HoldReason.SCREENING_LATE)
+    else:
+        screened = screen(
+            lambda: order_facts(order_view(order, lines), history, around, units_short=short),
+            now,
+            references,
+            waived,
+            spent=time.perf_counter() - begun,
+        )
     ScreeningDecision.objects.create(
         order=order,
         cause=cause,
@@ -74,7 +86,8 @@ def screen_locked(order: Order, cause: str) -> Screened:
         list_versions=dict(screened.list_versions),
         facts=screened.facts_json,
         outcome=screened.decision.as_json(),
-        took_us=(time.perf_counter_ns() - begun) // 1000,
+        shadow=screened.shadow,
+        took_us=screened.took_us,
     )
     _open_new_holds(order, screened, now)
     if screened.trouble is None:
@@ -82,6 +95,18 @@ def screen_locked(order: Order, cause: str) -> Screened:
         if screened.decision.intercept is None:
             take_slots(order, screened)
     return screened
+
+
+def _read_in_time(key: HistoryKey) -> History | None:
+    """What happened before, or None when it took longer than the screening budget."""
+    try:
+        with transaction.atomic():
+            fetch(*time_limit(settings.SCREENING_BUDGET_MS / 1000))
+            history = read_history(key)
+            fetch(*NO_TIME_LIMIT)
+    except psycopg.errors.QueryCanceled:
+        return None
+    return history
 
 
 def screen_followers(order: Order) -> None:
