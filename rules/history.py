@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,8 @@ class Case:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A past decision, read in bulk for a backtest: the facts as JSON text."""
+class Record(NamedTuple):
+    """A past decision, read in bulk for a backtest: the facts as JSON text in UTF-8."""
 
     id: int
     at: datetime

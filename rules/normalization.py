@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -75,6 +76,8 @@ def _skeleton(text: str) -> str:
     return text
 
 
+# Chinese characters and visible ASCII have no other way of being written; only case is left.
+_SETTLED = re.compile("[!-~\u4e00-\u9fff]*").fullmatch
 _cached = lru_cache(maxsize=4096)(_skeleton)
 
 
@@ -85,4 +88,6 @@ def skeleton(text: str) -> str:
     stacked marks, lookalike letters, dashes, case and white space are all undone; what stays
     is compared exactly. Linear in the length of the text.
     """
+    if _SETTLED(text):
+        return text.lower()
     return _cached(text) if len(text) <= _CACHED_LENGTH else _skeleton(text)

@@ -17,6 +17,8 @@ def exact_number(raw: object) -> Decimal | None:
     strings. Booleans, exponents, underscores, full-width digits and numbers of more than
     twenty digits before the point are refused.
     """
+    if isinstance(raw, str):
+        return Decimal(raw) if _DECIMAL.match(raw) else None
     if isinstance(raw, bool):
         return None
     if isinstance(raw, float):
@@ -29,8 +31,6 @@ def exact_number(raw: object) -> Decimal | None:
         if not raw.is_finite() or (raw and not -MAX_DIGITS < raw.adjusted() < MAX_DIGITS):
             return None
         return raw
-    if isinstance(raw, str) and _DECIMAL.match(raw):
-        return Decimal(raw)
     return None
 
 
