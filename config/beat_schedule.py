@@ -33,6 +33,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 600.0,
         "options": {"expires": 600},
     },
+    "publish scheduled rules": {
+        "task": "rules.tasks.publish_scheduled",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     "make feed partitions": {
         "task": "changefeed.tasks.make_partitions",
         "schedule": 300.0,

@@ -6,7 +6,7 @@ decisions here, as it registers its facts in the catalogue.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -99,6 +99,25 @@ class Standing:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class ShadowSeen:
+    """What cases say about a rule or version that only watched, by what it would have changed.
+
+    A version: "hold", "pass", "route", "tag", "same" (see rules.watching). A rule: "silent" when
+    it did not match, else "held" when the case was held anyway, "route" when a slot has another
+    value than the rule gives, "match" otherwise. "failed" when it could not be told. `examples`
+    are ids of the latest cases of each.
+    """
+
+    counts: dict[str, int]
+    examples: dict[str, tuple[int, ...]]
+
+    @property
+    def total(self) -> int:
+        """All cases that were looked at."""
+        return sum(self.counts.values())
+
+
 class History(Protocol):
     """What the owner of past cases can be asked. Periods include their start, not their end."""
 
@@ -140,6 +159,21 @@ class History(Protocol):
 
     def standing(self, day: date) -> Sequence[Standing]:
         """Where the cases of one day of the shop stand now."""
+        ...
+
+    def shadow_version(self, version: int, since: datetime, until: datetime) -> ShadowSeen:
+        """What a shadow version would have changed for cases of the period."""
+        ...
+
+    def shadow_rule(
+        self,
+        rule_key: str,
+        version: int,
+        slots: Mapping[str, str],
+        since: datetime,
+        until: datetime,
+    ) -> ShadowSeen:
+        """How often a shadow rule of a live version matched; `slots` are what it assigns."""
         ...
 
 
