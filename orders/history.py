@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
+from django.db.models import OuterRef, Subquery
 from django.urls import reverse
 
-from orders import rule_activity
-from orders.models import ScreeningDecision
-from rules.history import Case, DayFlow, Judgement, RuleActivity, Standing
-
-FIRST = ScreeningDecision.Cause.INTAKE
-"""A case is an order as it was first screened; later screenings of it are not counted again."""
+from orders import rule_activity, shadow_history
+from orders.models import Hold, ScreeningDecision
+from orders.past_decisions import FIRST, first_decisions, stream
+from orders.status import HoldState
+from rules.history import (
+    Case,
+    DayFlow,
+    Judgement,
+    Record,
+    RuleActivity,
+    ShadowSeen,
+    Standing,
+    Verdict,
+)
 
 
 class OrderHistory:
@@ -27,6 +37,33 @@ class OrderHistory:
         """Those orders, in the order of `ids`; what is gone is left out."""
         found = {row["id"]: _case(row) for row in _rows().filter(pk__in=ids)}
         return [found[key] for key in ids if key in found]
+
+    def count(self, since: datetime, until: datetime) -> int:
+        """How many orders were first screened in the period."""
+        return int(first_decisions(since, until).count())
+
+    def stream(self, since: datetime, until: datetime) -> Iterator[list[Record]]:
+        """The orders of the period in batches, oldest first, in bounded memory."""
+        return stream(since, until)
+
+    def amounts(self, ids: Sequence[int]) -> dict[int, Decimal]:
+        """What those orders are worth."""
+        found = ScreeningDecision.objects.filter(pk__in=ids)
+        return dict(found.values_list("pk", "order__grand_total"))
+
+    def verdicts(self, since: datetime, until: datetime) -> Iterator[Verdict]:
+        """What people said about holds that rules raised on orders of the period."""
+        first = first_decisions(since, until).filter(order=OuterRef("order")).order_by("at", "id")
+        judged = Hold.objects.judged().annotate(case=Subquery(first.values("pk")[:1]))
+        fields = ("case", "rule_key", "state", "opened_at", "resolved_at")
+        found = (
+            judged.filter(case__isnull=False, resolved_at__gte=since)
+            .order_by("case", "pk")
+            .values_list(*fields)
+        )
+        for case, rule_key, state, opened_at, resolved_at in found.iterator():
+            was_fine = state == HoldState.RELEASED
+            yield Verdict(case, rule_key, was_fine, opened_at, resolved_at)
 
     def activity(self, since: datetime, until: datetime) -> Iterable[RuleActivity]:
         """How often each rule acted in the period."""
@@ -43,6 +80,21 @@ class OrderHistory:
     def standing(self, day: date) -> Sequence[Standing]:
         """Where the orders of one day stand now."""
         return rule_activity.standing(day)
+
+    def shadow_version(self, version: int, since: datetime, until: datetime) -> ShadowSeen:
+        """What a shadow version would have changed."""
+        return shadow_history.version_seen(version, since, until)
+
+    def shadow_rule(
+        self,
+        rule_key: str,
+        version: int,
+        slots: Mapping[str, str],
+        since: datetime,
+        until: datetime,
+    ) -> ShadowSeen:
+        """How often a shadow rule matched."""
+        return shadow_history.rule_seen(rule_key, version, slots, since, until)
 
 
 def _rows() -> Any:
@@ -65,4 +117,4 @@ def register_history() -> None:
     """Let the rules look at past orders; called once when the app is ready."""
     from rules import history
 
-    history.register(OrderHistory())  # type: ignore[arg-type]
+    history.register(OrderHistory())
