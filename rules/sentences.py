@@ -17,6 +17,7 @@ from rules import live
 from rules.decision import Match, MatchedRow
 from rules.document import Action, Row, Rule
 from rules.facts import Fact, FactType, catalogue
+from rules.labels import label_of
 from rules.values import exact_number, plain
 from rules.wording import RISK_LABELS, SLOT_LABELS
 
@@ -51,6 +52,7 @@ _AND = gettext_lazy("%(first)s and %(then)s")
 _OR = gettext_lazy("%(first)s, or %(then)s")
 _VALUES = gettext_lazy("%(first)s, %(then)s")
 _ACTIONS = gettext_lazy("%(first)s; %(then)s")
+COUNTS_AS_HOLDING = gettext_lazy("A condition on an unknown value counts as holding.")
 _SELF_EVIDENT = frozenset({"is_true", "is_false", "is_missing", "empty", "includes"})
 
 
@@ -61,7 +63,17 @@ def sentence_for_rule(rule: Rule) -> str:
         "conditions": _chain(_OR, groups),
         "actions": _chain(_ACTIONS, [action_phrase(action) for action in rule.then]),
     }
-    return " ".join(part for part in (sentence, _window(rule)) if part)
+    missing = str(COUNTS_AS_HOLDING) if rule.is_permissive and _may_be_unknown(rule) else ""
+    return " ".join(part for part in (sentence, missing, _window(rule)) if part)
+
+
+def _may_be_unknown(rule: Rule) -> bool:
+    """Whether any condition reads a fact or a list that can be missing."""
+    for row in (row for group in rule.when for row in group if row.op != "is_missing"):
+        fact = catalogue.get(row.fact)
+        if fact is None or not fact.always or row.op in ("in_list", "not_in_list"):
+            return True
+    return False
 
 
 def sentence_for_match(match: Match) -> str:
@@ -83,6 +95,12 @@ def sentence_for_match(match: Match) -> str:
 def conditions_of_match(match: Match) -> str:
     """The conditions that held, narrowed to the values seen; personal values are masked."""
     return capfirst(_chain(_AND, [_matched_row(row) for row in match.matched]))
+
+
+def condition_phrase(row: MatchedRow) -> str:
+    """What a row asks for, whether or not it held; personal values are masked."""
+    fact = catalogue.get(row.fact)
+    return _phrase(row.fact, row.op, row.wanted, personal=fact is not None and fact.personal)
 
 
 def value_phrase(key: str, value: object) -> str:
@@ -173,8 +191,8 @@ def _shown(fact: Fact | None, value: object, *, personal: bool) -> str:
     if fact is not None and fact.type.is_numeric:
         return _number(fact, value)
     text = masked(str(value)) if personal else str(value)
-    labels = {} if fact is None or callable(fact.choices) else dict(fact.choices)
-    return str(labels[text]) if text in labels else quoted(text)
+    label = None if personal else label_of(fact, text)
+    return quoted(text) if label is None else str(label)
 
 
 def _number(fact: Fact, value: object) -> str:

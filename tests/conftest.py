@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
 from orders.actors import Actor
-from rules import live
+from rules import labels, live
 from rules.lifecycle.common import rows_open_for
 from rules.models import (
     ConditionRow,
@@ -27,8 +27,9 @@ hypothesis_settings.load_profile("sluice")
 
 @pytest.fixture(autouse=True)
 def no_rules_from_before() -> None:
-    """Every test looks for the live rules itself; a process keeps them for a second."""
+    """Every test looks for the live rules itself; a process keeps them, and labels, for a while."""
     live.forget()
+    labels.forget_labels()
 
 
 @pytest.fixture(autouse=True)
