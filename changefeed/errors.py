@@ -35,3 +35,11 @@ class UnknownScope(FeedError):
 
 class AddressRefused(FeedError):
     """An endpoint's address leads into a network it may not reach."""
+
+
+class DifferentMessage(FeedError):
+    """A message came under an id that its source used before, with another content."""
+
+
+class UnknownSubject(FeedError):
+    """A message is about a kind of subject that nobody here takes changes of."""

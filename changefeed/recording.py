@@ -1,6 +1,7 @@
 """Writing to the feed: who acts in this transaction, and what happened to which subject."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -29,6 +30,17 @@ def act_as(actor: str, *, source: str = "sluice", source_event_id: str = "") -> 
     _require_transaction()
     with connection.cursor() as cursor:
         cursor.execute(ACT_AS, (actor, source, source_event_id))
+
+
+def expect_echo(sent: Mapping[str, Any]) -> None:
+    """State what the source itself sent, by feed field, for the rest of this transaction.
+
+    A change that stores exactly this is not sent back to the source; one that stores something
+    else is. Raises TransactionRequired outside a transaction.
+    """
+    _require_transaction()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('sluice.echo', %s, true)", (_json(dict(sent)),))
 
 
 def record_change(

@@ -12,8 +12,10 @@ class OrdersConfig(AppConfig):
     def ready(self) -> None:
         from orders.facts import register_facts
         from orders.history import register_history
+        from orders.inbound import register_inbound
         from orders.slot_values import register_slots
 
         register_facts()
         register_history()
+        register_inbound()
         register_slots()

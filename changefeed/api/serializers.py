@@ -57,3 +57,47 @@ class ChangePage(serializers.Serializer):
     results = ChangeMessage(many=True)
     next_cursor = serializers.CharField()
     has_more = serializers.BooleanField()
+
+
+class InboundSubject(serializers.Serializer):
+    """What the message is about."""
+
+    kind = serializers.CharField(max_length=40, help_text=_("`order` or `customer`."))
+    id = serializers.CharField(max_length=64, help_text=_("The order or customer number."))
+    version = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=2_147_483_647,
+        help_text=_("The version that was changed; 409 when it is not the present one."),
+    )
+
+
+class InboundChange(serializers.Serializer):
+    """A change made in another system."""
+
+    id = serializers.CharField(
+        max_length=200, help_text=_("Unique in the sending system; a repeat changes nothing.")
+    )
+    subject = InboundSubject()
+    changes = serializers.DictField(
+        child=serializers.JSONField(allow_null=True),
+        allow_empty=False,
+        help_text=_(
+            "New values: for an order `ship_to` (any part of it), `invoice_title`, "
+            "`delivery_slot`, `buyer_remark`, `seller_remark`, `urgent`, `paid_at`; "
+            "for a customer `name`, `phone`."
+        ),
+    )
+    reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=500)
+
+
+class InboundReceipt(serializers.Serializer):
+    """What became of the message."""
+
+    outcome = serializers.ChoiceField(
+        choices=["applied", "unchanged", "waiting"],
+        help_text=_("`waiting`: the warehouse has the order and was asked to stop."),
+    )
+    version = serializers.IntegerField(help_text=_("The subject's version now."))
+    repeated = serializers.BooleanField(help_text=_("Whether this id was taken before."))

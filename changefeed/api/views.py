@@ -8,19 +8,23 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from changefeed.api import openapi  # noqa: F401  (registers the security scheme)
 from changefeed.api.permissions import HasScope
-from changefeed.api.serializers import ChangePage, PullQuery
+from changefeed.api.serializers import ChangePage, InboundChange, InboundReceipt, PullQuery
 from changefeed.dispatch.messages import document_of
-from changefeed.errors import BadCursor, CursorExpired
+from changefeed.errors import BadCursor, CursorExpired, DifferentMessage, UnknownSubject
+from changefeed.inbound import Message, take
 from changefeed.models import ApiKey
 from changefeed.reading import read_page
 
 PROBLEM = "application/problem+json"
+MAY_PULL, MAY_TELL = HasScope.of("feed:read"), HasScope.of("feed:write")
 
 
 class Gone(APIException):
@@ -31,10 +35,19 @@ class Gone(APIException):
     default_code = "cursor_expired"
 
 
-class ChangesView(APIView):
-    """Every committed change once, in pages without gaps."""
+class Conflict(APIException):
+    """The id was used before for something else."""
 
-    permission_classes = [HasScope.of("feed:read")]
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = _("This id was used before with different content; use a new one.")
+    default_code = "different_body"
+
+
+class ChangesView(APIView):
+    """Every committed change once, in pages without gaps; and changes made elsewhere, taken in."""
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [MAY_TELL() if self.request.method == "POST" else MAY_PULL()]
 
     @extend_schema(
         operation_id="changes_list",
@@ -72,3 +85,53 @@ class ChangesView(APIView):
             option=orjson.OPT_SORT_KEYS,
         )
         return HttpResponse(body, content_type="application/json")
+
+    @extend_schema(
+        operation_id="changes_take",
+        request=InboundChange,
+        responses={
+            **dict.fromkeys((200, 202), InboundReceipt),
+            **{(code, PROBLEM): OpenApiTypes.OBJECT for code in (401, 403, 404, 409, 422, 429)},
+        },
+        description=(
+            "A change made in the calling system, applied here once: the order is screened again, "
+            "and a warehouse that has it already is asked to stop (202). It reaches every other "
+            "system; the caller is told only if something else was stored than it sent. Equal "
+            "values change nothing. 409 with `current_version` when the subject is newer than "
+            "the version named, or when the id came before with other content."
+        ),
+    )
+    def post(self, request: Request) -> Response:
+        told = InboundChange(data=request.data)
+        told.is_valid(raise_exception=True)
+        said, key = told.validated_data, cast(ApiKey, request.auth)
+        subject = said["subject"]
+        try:
+            receipt = take(
+                Message(
+                    id=said["id"],
+                    source=key.source,
+                    actor=f"key:{key.name}",
+                    subject_kind=subject["kind"],
+                    subject_id=subject["id"],
+                    version=subject.get("version"),
+                    changes=said["changes"],
+                    reason=said["reason"],
+                )
+            )
+        except DifferentMessage:
+            raise Conflict from None
+        except UnknownSubject:
+            message = _("Nobody here takes changes of this kind.")
+            raise ValidationError(
+                {"subject": {"kind": [ErrorDetail(str(message), code="unknown_subject")]}}
+            ) from None
+        waits = receipt.outcome == "waiting"
+        return Response(
+            {
+                "outcome": receipt.outcome,
+                "version": receipt.version,
+                "repeated": receipt.repeated,
+            },
+            status=status.HTTP_202_ACCEPTED if waits else status.HTTP_200_OK,
+        )

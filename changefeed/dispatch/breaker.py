@@ -12,8 +12,8 @@ FAILURES_TO_OPEN = 5
 FRESH_ATTEMPTS = 3
 
 _SENDABLE = """
-SELECT endpoint.id, name, url, secrets, kinds, fields, concurrency, rate, allowed_networks,
-       endpoint.state, failures, openings
+SELECT endpoint.id, name, url, endpoint.source, secrets, kinds, fields, concurrency, rate,
+       allowed_networks, endpoint.state, failures, openings
 FROM changefeed_endpoint AS endpoint
 WHERE (endpoint.state = 'active' AND EXISTS (
         SELECT 1 FROM changefeed_feedlane AS lane
@@ -77,6 +77,7 @@ class EndpointView:
     id: int
     name: str
     url: str
+    source: str
     secrets: list[str]
     kinds: list[str]
     fields: list[str]

@@ -3,20 +3,21 @@
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
-from changefeed.dispatch.messages import Message, message_of
+from changefeed.dispatch.breaker import EndpointView
+from changefeed.dispatch.horizon import BEGINNING
+from changefeed.dispatch.messages import Message, messages_of
 
 # `now()` and not `clock_timestamp()`: the statement is its own transaction, and only a stable
 # function can bound the index scan.
 _CLAIM = """
 WITH due AS (
     SELECT id FROM changefeed_feedlane
-    WHERE endpoint_id = %(endpoint)s AND due_at <= now()
+    WHERE endpoint_id = %(endpoint)s AND due_at >= %(since)s::timestamptz AND due_at <= now()
       AND (lease_until IS NULL OR lease_until < now())
     ORDER BY due_at LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
@@ -25,14 +26,14 @@ UPDATE changefeed_feedlane AS lane
 SET lease_id = %(lease)s, lease_until = now() + make_interval(secs => %(seconds)s), state = 'leased'
 FROM due WHERE lane.id = due.id
 RETURNING lane.id, lane.subject_kind, lane.subject_id, lane.head_seq, lane.last_seq,
-          lane.attempts, lane.rejections
+          lane.attempts, lane.rejections, lane.delivered_seqs, lane.replay_until
 """
 
 # A probe should not be spent on a subject that keeps failing while others wait.
 _CLAIM_FOR_PROBE = """
 WITH early AS (
     SELECT id, attempts FROM changefeed_feedlane
-    WHERE endpoint_id = %(endpoint)s AND due_at IS NOT NULL
+    WHERE endpoint_id = %(endpoint)s AND due_at >= %(since)s::timestamptz
       AND (lease_until IS NULL OR lease_until < now())
     ORDER BY due_at LIMIT 100
     FOR UPDATE SKIP LOCKED
@@ -41,7 +42,7 @@ UPDATE changefeed_feedlane AS lane
 SET lease_id = %(lease)s, lease_until = now() + make_interval(secs => %(seconds)s), state = 'leased'
 FROM due WHERE lane.id = due.id
 RETURNING lane.id, lane.subject_kind, lane.subject_id, lane.head_seq, lane.last_seq,
-          lane.attempts, lane.rejections
+          lane.attempts, lane.rejections, lane.delivered_seqs, lane.replay_until
 """
 
 # A statement of its own after the claim: its snapshot sees every change that the claimed
@@ -57,7 +58,9 @@ CROSS JOIN LATERAL (
     FROM changefeed_change
     WHERE subject_kind = lane.subject_kind AND subject_id = lane.subject_id
       AND seq >= lane.head_seq AND seq <= lane.last_seq
+      AND seq <> ALL (%(delivered)s::bigint[])
       AND changefeed_wants(%(wanted_kinds)s::text[], %(wanted_fields)s::text[], kind, field)
+      AND NOT changefeed_is_echo(%(listener)s, source, echo, field, new)
     ORDER BY seq LIMIT %(depth)s
 ) AS change
 """
@@ -79,6 +82,7 @@ class ClaimedLane:
     """A leased lane with its first pending messages, in order.
 
     `is_read_out` is true when nothing wanted remains up to `last_seq` behind these messages.
+    The first `arrived` of them have been acknowledged.
     """
 
     id: int
@@ -88,28 +92,52 @@ class ClaimedLane:
     last_seq: int
     attempts: int
     rejections: int
+    delivered_seqs: list[int] | None
+    replay_until: int | None
     lease: Lease
     messages: list[Message]
     is_read_out: bool
+    arrived: int = 0
 
-    def pending_since(self, covered_seq: int) -> datetime | None:
-        """When the first message behind `covered_seq` was recorded, if it was read."""
-        return next((one.at for one in self.messages if one.seq > covered_seq), None)
+    @property
+    def waiting(self) -> list[Message]:
+        """The messages still to be sent, as far as they were read."""
+        return self.messages[self.arrived :] if self.arrived else self.messages
+
+    def covered_seq(self) -> int:
+        """Everything up to here has arrived or is not wanted."""
+        waiting = self.waiting
+        if waiting:
+            if not self.arrived:
+                return self.head_seq - 1
+            return min(message.covers[0] for message in waiting) - 1
+        seen = self.messages[-1].seq if self.messages else self.head_seq - 1
+        return max(seen, self.last_seq) if self.is_read_out else seen
+
+    def ahead(self, covered_seq: int) -> list[int]:
+        """What has arrived behind that, drawn together with something that has not."""
+        arrived = [seq for one in self.messages[: self.arrived] for seq in one.covers]
+        return sorted(seq for seq in {*arrived, *(self.delivered_seqs or ())} if seq > covered_seq)
+
+    def pending_since(self) -> datetime | None:
+        """When the first message still to be sent was recorded, if it was read."""
+        return min((message.at for message in self.waiting), default=None)
 
 
 async def claim(
     connection: AsyncConnection[DictRow],
-    endpoint: Any,
+    endpoint: EndpointView,
     *,
     limit: int,
     depth: int,
     lease_seconds: int,
     probe: bool = False,
+    since: str = BEGINNING,
 ) -> list[ClaimedLane]:
-    """Up to `limit` due lanes of the endpoint, each with up to `depth` messages.
+    """Up to `limit` due lanes of the endpoint, each with up to `depth` changes read.
 
     Lanes that another dispatcher holds, or that a writer is extending, are passed over. With
-    `probe`, one lane is taken even if it waits to retry.
+    `probe`, one lane is taken even if it waits to retry. Lanes due before `since` are not seen.
     """
     lease = Lease(uuid4(), time.monotonic() + lease_seconds)
     claimed = await connection.execute(
@@ -119,26 +147,32 @@ async def claim(
             "limit": limit,
             "lease": lease.id,
             "seconds": lease_seconds,
+            "since": since,
         },
     )
     rows = await claimed.fetchall()
     if not rows:
         return []
-    messages = await _read(connection, endpoint, rows, depth)
+    changes = await _read(connection, endpoint, rows, depth)
     return [
         ClaimedLane(
             **row,
             lease=lease,
-            messages=messages[row["id"]],
-            is_read_out=len(messages[row["id"]]) < depth,
+            messages=messages_of(
+                changes[row["id"]],
+                is_coalescing=endpoint.coalesce,
+                replay_until=row["replay_until"] or 0,
+            ),
+            is_read_out=len(changes[row["id"]]) < depth,
         )
         for row in rows
     ]
 
 
 async def _read(
-    connection: AsyncConnection[DictRow], endpoint: Any, rows: list[DictRow], depth: int
-) -> dict[int, list[Message]]:
+    connection: AsyncConnection[DictRow], endpoint: EndpointView, rows: list[DictRow], depth: int
+) -> dict[int, list[DictRow]]:
+    """The pending changes of claimed lanes, by lane, in order."""
     found = await connection.execute(
         _READ,
         {
@@ -147,14 +181,16 @@ async def _read(
             "subjects": [row["subject_id"] for row in rows],
             "heads": [row["head_seq"] for row in rows],
             "lasts": [row["last_seq"] for row in rows],
+            "delivered": [seq for row in rows for seq in row["delivered_seqs"] or ()],
             "wanted_kinds": endpoint.kinds,
             "wanted_fields": endpoint.fields,
+            "listener": endpoint.source,
             "depth": depth,
         },
     )
-    messages: dict[int, list[Message]] = {row["id"]: [] for row in rows}
+    changes: dict[int, list[DictRow]] = {row["id"]: [] for row in rows}
     for change in await found.fetchall():
-        messages[change["lane_id"]].append(message_of(change))
-    for pending in messages.values():
-        pending.sort(key=lambda message: message.seq)
-    return messages
+        changes[change["lane_id"]].append(change)
+    for pending in changes.values():
+        pending.sort(key=lambda change: int(change["seq"]))
+    return changes

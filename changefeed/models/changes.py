@@ -23,6 +23,9 @@ class Change(models.Model):
     Rows are written by `recording.record_change` or by SQL triggers, never through the ORM, and
     the database refuses to alter or delete them. `seq` orders the changes of one subject; across
     subjects a lower `seq` may commit later. The table is range-partitioned by `seq`.
+
+    `echo` is what the system in `source` itself said, by feed field: where it equals `new`, that
+    system knows the change already and is not sent it.
     """
 
     seq = models.BigIntegerField(
@@ -46,6 +49,11 @@ class Change(models.Model):
     source_event_id = models.TextField(
         _("event id at the source"),
         db_default=RawSQL("coalesce(current_setting('sluice.source_event_id', true), '')", ()),
+    )
+    echo = models.JSONField(
+        null=True,
+        editable=False,
+        db_default=RawSQL("nullif(current_setting('sluice.echo', true), '')::jsonb", ()),
     )
     schema_version = models.SmallIntegerField(_("schema version"), db_default=1)
     at = models.DateTimeField(_("time"), db_default=RawSQL("clock_timestamp()", ()))

@@ -26,6 +26,16 @@ class Endpoint(models.Model):
 
     name = models.CharField(_("name"), max_length=100, unique=True)
     url = models.URLField(_("address"), max_length=500, validators=[validate_address])
+    source = models.CharField(
+        _("source system"),
+        max_length=50,
+        blank=True,
+        default="",
+        help_text=_(
+            "As its API key names it. What this system itself told us, and what was stored just "
+            "so, is not sent back to it."
+        ),
+    )
     secrets = models.JSONField(_("signing secrets"), default=list, editable=False)
     kinds = ArrayField(
         models.TextField(), verbose_name=_("kinds of change"), default=list, blank=True
