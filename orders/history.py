@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from orders import rule_activity, shadow_history
 from orders.models import Hold, ScreeningDecision
-from orders.past_decisions import FIRST, first_decisions, stream
+from orders.past_decisions import FIRST, amounts, first_decisions, stream
 from orders.status import HoldState
 from rules.history import (
     Case,
@@ -48,8 +48,7 @@ class OrderHistory:
 
     def amounts(self, ids: Sequence[int]) -> dict[int, Decimal]:
         """What those orders are worth."""
-        found = ScreeningDecision.objects.filter(pk__in=ids)
-        return dict(found.values_list("pk", "order__grand_total"))
+        return amounts(ids)
 
     def verdicts(self, since: datetime, until: datetime) -> Iterator[Verdict]:
         """What people said about holds that rules raised on orders of the period."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
+from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from django.db import connection
 from django.db.models import TextField
 from django.db.models.functions import Cast
+from psycopg import Cursor
 
 from orders.models import ScreeningDecision
 from rules.history import Record
@@ -18,13 +21,17 @@ FIRST = ScreeningDecision.Cause.INTAKE
 """A case is an order as it was first screened; later screenings of it are not counted again."""
 
 BATCH = 2_000
-_COPY = """
-COPY (
-    SELECT id, at, convert_to(facts::text, 'UTF8')
-    FROM orders_screeningdecision
-    WHERE cause = %s AND at >= %s AND at < %s
-    ORDER BY at, id
-) TO STDOUT (FORMAT BINARY)
+CHUNK = 200
+_FIRST_DECISIONS = """
+SELECT id, at, convert_to(facts::text, 'UTF8')
+FROM orders_screeningdecision
+WHERE cause = %s AND at >= %s AND at < %s
+ORDER BY at, id
+"""
+_AMOUNTS = """
+SELECT decision.id, orders.grand_total
+FROM orders_screeningdecision decision JOIN orders_order orders ON orders.id = decision.order_id
+WHERE decision.id = ANY(%s)
 """
 
 
@@ -43,29 +50,29 @@ def stream(since: datetime, until: datetime) -> Iterator[list[Record]]:
     if connection.in_atomic_block:
         yield from _within_transaction(since, until)
         return
-    with closing(connection.copy()) as own, own.cursor() as cursor:
+    with closing(connection.copy()) as own:
+        own.ensure_connection()
+        cursor = Cursor(own.connection)
         # By the index, row after row: sorting a million documents would take disk and time.
         cursor.execute("SET enable_sort = off")
-        with cursor.copy(_COPY, (FIRST.value, since, until)) as copied:
-            copied.set_types(["int8", "timestamptz", "bytea"])
-            batch: list[Record] = []
-            for row in copied.rows():
-                batch.append(Record._make(row))
-                if len(batch) == BATCH:
-                    yield batch
-                    batch = []
-    if batch:
-        yield batch
+        asked = (FIRST.value, since, until)
+        rows = cursor.stream(_FIRST_DECISIONS, asked, binary=True, size=CHUNK)
+        yield from _batches(map(Record._make, rows))
+
+
+def amounts(ids: Sequence[int]) -> dict[int, Decimal]:
+    """What the orders of those decisions are worth."""
+    with connection.cursor() as cursor:
+        cursor.execute(_AMOUNTS, (list(ids),))
+        return dict(cursor.fetchall())
 
 
 def _within_transaction(since: datetime, until: datetime) -> Iterator[list[Record]]:
     found = first_decisions(since, until).order_by("at", "id")
     rows = found.values_list("id", "at", Cast("facts", TextField())).iterator(BATCH)
-    batch: list[Record] = []
-    for key, at, text in rows:
-        batch.append(Record(key, at, text.encode()))
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
+    yield from _batches(Record(key, at, text.encode()) for key, at, text in rows)
+
+
+def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+    while batch := list(islice(records, BATCH)):
         yield batch

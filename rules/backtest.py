@@ -45,7 +45,7 @@ class Backtest:
         plan: SweepPlan | None = None,
     ) -> None:
         self._base = Numbered(base)
-        self._tried = Numbered(tried, self._base.end)
+        self._tried = Numbered(tried, len(self._base.groups))
         groups = self._base.groups + self._tried.groups
         self._sweep: Sweep | None = None
         if plan is not None:

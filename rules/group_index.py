@@ -8,7 +8,7 @@ again. Only facts that some group names are looked at.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,8 +23,7 @@ REMEMBERED = 32_768
 
 _LIST_OPERATORS = frozenset(name for name, op in OPERATORS.items() if op.takes is Takes.LIST)
 _ABSENT: Any = object()
-_NONE: frozenset[str] = frozenset()
-Texts = frozenset[str]
+Texts = Collection[str]
 RowTest = Callable[[Texts, Texts], bool]
 """(texts of a value, their skeletons) → whether a row holds."""
 
@@ -56,22 +55,25 @@ class _Memo(dict[Any, int]):
     ) -> None:
         self._read = READERS[fact.type] if fact is not None else _nothing
         self._column, self._masks = column, masks
-        self._text_rows = [(bit, _test_of(row, lists)) for bit, row in rows]
+        # Rules asked side by side share most of their rows: each is asked once.
+        asking: dict[Row, int] = {}
+        for bit, row in rows:
+            asking[row] = asking.get(row, 0) | bit
+        self._text_rows = [(bits, _test_of(row, lists)) for row, bits in asking.items()]
         self._text_bits = 0
-        for bit, _row in rows:
-            self._text_bits |= bit
+        for bits in asking.values():
+            self._text_bits |= bits
         self._is_spelt = any(row.op not in ("has_any", "has_all") for _bit, row in rows)
         self._since_full = 0
         super().__init__({None: column.missing})
 
     def __missing__(self, raw: Any) -> int:
-        if raw.__class__ is not str and raw.__class__ is not tuple:
+        kind, key = raw.__class__, raw
+        if kind is not str and kind is not tuple:
             # 1, 1.0 and true are one key of a dictionary, but not one value of a fact.
-            key = (raw.__class__, raw)
-            return self[key] if key in self else self._remember(key, raw)
-        return self._remember(raw, raw)
-
-    def _remember(self, key: object, raw: object) -> int:
+            key = kind, raw
+            if (known := self.get(key)) is not None:
+                return known
         mask = self.work_out(raw)
         if len(self) < REMEMBERED:
             # Few different masks come out of many values: each is kept once.
@@ -94,11 +96,11 @@ class _Memo(dict[Any, int]):
         for lookup in column.lookups:
             mask &= lookup(value)
         if mask & self._text_bits:
-            texts = value if isinstance(value, frozenset) else frozenset((str(value),))
-            skeletons = frozenset(map(skeleton, texts)) if self._is_spelt else _NONE
-            for bit, holds in self._text_rows:
-                if mask & bit and not holds(texts, skeletons):
-                    mask ^= bit
+            texts: Texts = (value,) if isinstance(value, str) else value  # type: ignore[assignment]
+            skeletons = tuple(map(skeleton, texts)) if self._is_spelt else ()
+            for bits, holds in self._text_rows:
+                if mask & bits and not holds(texts, skeletons):
+                    mask &= ~bits
         return mask
 
 
