@@ -4,7 +4,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.forms import Script
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
@@ -15,6 +17,7 @@ from unfold.paginator import InfinitePaginator
 from orders.admin.base import ReadOnlyAdmin
 from orders.admin.order_page import shown_decision
 from orders.admin.searching import order_ids
+from orders.admin.traces import shown_trace
 from orders.display import ago
 from orders.models import ScreeningDecision
 from rules.facts import catalogue
@@ -33,6 +36,9 @@ class ScreeningDecisionAdmin(ReadOnlyAdmin):
     fields = ("shown_order", "cause", "ruleset_version", "shown_at", "took", "why", "seen")
     readonly_fields = fields
 
+    class Media:
+        js = (Script("js/order_trace.js", type="module"),)
+
     def get_queryset(self, request: HttpRequest) -> "QuerySet[ScreeningDecision]":
         return super().get_queryset(request).select_related("order")
 
@@ -42,6 +48,14 @@ class ScreeningDecisionAdmin(ReadOnlyAdmin):
         if not search_term.strip():
             return queryset, False
         return queryset.filter(order_id__in=order_ids(search_term)), False
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> ScreeningDecision | None:
+        decision = super().get_object(request, object_id, from_field)
+        if decision is not None:
+            decision.has_links = request.user.has_perm("rules.view_rule")  # type: ignore[attr-defined]
+        return decision
 
     @display(description=_("order"))
     def shown_order(self, decision: ScreeningDecision) -> str:
@@ -58,6 +72,9 @@ class ScreeningDecisionAdmin(ReadOnlyAdmin):
 
     @display(description=_("why"))
     def why(self, decision: ScreeningDecision) -> str:
+        trace = shown_trace(decision, with_links=getattr(decision, "has_links", False))
+        if trace is not None:
+            return render_to_string("admin/orders/_trace.html", {"trace": trace})
         shown = shown_decision(decision)
         matches = shown.matches if shown else []
         if not matches:

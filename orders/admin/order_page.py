@@ -18,6 +18,7 @@ from orders.admin.facts_shown import (
     shown_lines,
     traits,
 )
+from orders.admin.traces import ShownTrace, shown_trace
 from orders.models import Effect, Order, ScreeningDecision, Shipment, StopRequest
 from orders.timeline import TimelineItem, timeline_of
 from rules.decision import Decision
@@ -51,12 +52,16 @@ class OrderPage:
     stop: StopRequest | None
     effects: list[Effect]
     decision: ShownDecision | None
+    trace: ShownTrace | None
     relatives: list[tuple[str, Order]]
     timeline: list[TimelineItem]
 
 
 def read_order_page(order: Order, user: User, now: datetime, *, revealed: bool) -> OrderPage:
     holds = order.holds.select_related("order", "claimed_by").order_by("-id")
+    latest = order.decisions.order_by("-at", "-id").first()
+    if latest is not None:
+        latest.order = order
     return OrderPage(
         order=order,
         contact=contact_of(order, revealed=revealed),
@@ -70,7 +75,8 @@ def read_order_page(order: Order, user: User, now: datetime, *, revealed: bool) 
         ),
         stop=order.stop_requests.order_by("-id").first(),
         effects=list(order.effects.order_by("id")),
-        decision=shown_decision(order.decisions.order_by("-at", "-id").first()),
+        decision=shown_decision(latest),
+        trace=shown_trace(latest, with_links=user.has_perm("rules.view_rule")),
         relatives=relatives_of(order),
         timeline=timeline_of(order)[::-1],
     )

@@ -2,8 +2,10 @@
 
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,12 +15,23 @@ from orders.api.answers import OrderAnswer, OrderRow
 from orders.api.base import ScopedView, entity_tag
 from orders.api.filters import OrderFilter, OrderPages, narrow
 from orders.api.shapes import DecisionsAnswer, TimelineAnswer
+from orders.decision_trace import trace_of_decision
 from orders.models import Order, ScreeningDecision
 from orders.timeline import timeline_of
+from rules.api.answers import traced_answers
 from rules.decision import Decision
 from rules.sentences import sentence_for_match
 
 MOST_ENTRIES = 500
+MOST_TRACED = 20
+"""A trace names every rule of a version, so that far fewer decisions fit into one answer."""
+
+WITH_TRACE = OpenApiParameter(
+    "trace",
+    OpenApiTypes.INT,
+    enum=[0, 1],
+    description="1 adds to each decision what became of every rule; then at most the latest 20.",
+)
 ENTITY_TAG = OpenApiParameter(
     "ETag", OpenApiTypes.STR, OpenApiParameter.HEADER, response=[200, 201], description="Version."
 )
@@ -108,15 +121,36 @@ class DecisionsView(ScopedView):
         operation_id="orders_decisions",
         summary="What the rules said, and why",
         description="Newest first, with the rule-set and list versions and the facts they saw.",
+        parameters=[WITH_TRACE],
         responses={200: DecisionsAnswer},
         tags=["orders"],
     )
     def get(self, request: Request, number: str) -> Response:
         key = lookups.order_key(number)
-        found = ScreeningDecision.objects.filter(order_id=key).order_by("-at", "-id")
-        return Response(
-            {"number": number, "decisions": [decision_answer(one) for one in found[:MOST_ENTRIES]]}
-        )
+        with_trace = _flag(request, WITH_TRACE.name)
+        found = ScreeningDecision.objects.filter(order_id=key).select_related("order")
+        most = MOST_TRACED if with_trace else MOST_ENTRIES
+        decisions = [
+            decision_answer(one) | ({"trace": trace_answer(one)} if with_trace else {})
+            for one in found.order_by("-at", "-id")[:most]
+        ]
+        return Response({"number": number, "decisions": decisions})
+
+
+def _flag(request: Request, name: str) -> bool:
+    """A query parameter that is 1 or 0. Raises ValidationError for anything else."""
+    said = request.query_params.get(name, "0")
+    if said not in ("0", "1"):
+        raise ValidationError({name: ErrorDetail(_("Write 1 or 0."), code="bad_choice")})
+    return said == "1"
+
+
+def trace_answer(stored: ScreeningDecision) -> dict[str, Any] | None:
+    """What became of each rule in a stored decision, with a sentence each."""
+    past = trace_of_decision(stored)
+    if past is None:
+        return None
+    return {"changed_lists": list(past.changed_lists), "rules": traced_answers(past.rules)}
 
 
 def decision_answer(stored: ScreeningDecision) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from orders.intake.document import Document, OrderDocument
 from orders.status import HoldOwner, HoldState, OrderState, Risk
+from rules.api.serializers import TracedRuleAnswer
 
 
 class BulkDocument(Document):
@@ -122,6 +123,15 @@ class TimelineAnswer(serializers.Serializer[Any]):
     entries = TimelineEntryShape(many=True)
 
 
+class DecisionTrace(serializers.Serializer[Any]):
+    """What became of every rule, told by the version of then and the lists of now."""
+
+    changed_lists = serializers.ListField(
+        child=serializers.CharField(), help_text="Keys of lists that are not what they were."
+    )
+    rules = TracedRuleAnswer(many=True)
+
+
 class StoredDecision(serializers.Serializer[Any]):
     """One run of the rules over the order, with everything needed to replay it."""
 
@@ -136,6 +146,11 @@ class StoredDecision(serializers.Serializer[Any]):
         help_text="Why each rule acted, in the language asked for; one for each of its matches.",
     )
     took_us = serializers.IntegerField(help_text="Microseconds.")
+    trace = DecisionTrace(
+        required=False,
+        allow_null=True,
+        help_text="With ?trace=1; null when the version can no longer be read.",
+    )
 
 
 class DecisionsAnswer(serializers.Serializer[Any]):

@@ -9,7 +9,7 @@ DISPATCH = "dispatch"
 
 _CAUSE = """
 INSERT INTO orders_effect (order_id, key, rule_key, at)
-SELECT d.order_id, d.key, d.rule_key, now()
+SELECT d.order_id, d.key, d.rule_key, clock_timestamp()
 FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS d(order_id, key, rule_key)
 ORDER BY d.order_id, d.key
 ON CONFLICT (order_id, key) DO NOTHING RETURNING order_id, key, rule_key

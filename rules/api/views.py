@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +16,11 @@ from rest_framework.views import APIView
 
 from changefeed.api.permissions import HasScope
 from rules import live
+from rules.api.answers import traced_answers
 from rules.api.serializers import CheckAnswer, CheckRequest, EvaluateAnswer, EvaluateRequest
+from rules.conditions import ListSnapshot
 from rules.decision import Decision
+from rules.document import Document
 from rules.errors import DocumentInvalid
 from rules.evaluation import compile_rules
 from rules.facts import catalogue
@@ -25,6 +28,7 @@ from rules.lifecycle import known_lists
 from rules.parsing import parse_document
 from rules.problems import Problems
 from rules.sentences import sentence_for_match
+from rules.trace import trace
 
 PROBLEMS = {
     (status, "application/problem+json"): OpenApiResponse(OpenApiTypes.OBJECT, description=text)
@@ -62,7 +66,8 @@ class EvaluateView(APIView):
         if given is None:
             rules = live.current()
             decision = rules.compiled.decide(facts, at)
-            return Response(_answer(decision, rules.version, rules.list_versions))
+            answer = _answer(decision, rules.version, rules.list_versions)
+            return Response(answer | _trace(asked, rules.document, facts, at, rules.lists))
         try:
             document = parse_document(given, catalogue, known_lists())
         except DocumentInvalid as error:
@@ -70,7 +75,8 @@ class EvaluateView(APIView):
         lists = live.load_lists(document)
         decision = compile_rules(document, lists).decide(facts, at)
         versions = {key: snapshot.version for key, snapshot in lists.items()}
-        return Response(_answer(decision, None, versions))
+        answer = _answer(decision, None, versions)
+        return Response(answer | _trace(asked, document, facts, at, lists))
 
 
 class CheckView(APIView):
@@ -92,6 +98,18 @@ class CheckView(APIView):
             errors = [mistake.as_json() for mistake in error.errors]
             return Response({"valid": False, "rules": 0, "errors": errors})
         return Response({"valid": True, "rules": len(document.rules), "errors": []})
+
+
+def _trace(
+    asked: EvaluateRequest,
+    document: Document,
+    facts: Mapping[str, object],
+    at: datetime,
+    lists: Mapping[str, ListSnapshot],
+) -> dict[str, Any]:
+    if not asked.validated_data["trace"]:
+        return {}
+    return {"trace": traced_answers(trace(document, facts, at, lists))}
 
 
 def _time(raw: object) -> datetime:
