@@ -1,9 +1,15 @@
-// The rule form: groups of conditions, value fields that follow the fact, the sentence beside it.
+// The rule form: groups and rows that move, fields that follow the fact, and what it would do.
 // Everything is kept in the plain fields that the form has without this script.
+
+import { isComposing, make, parts } from "./rule_form/dom.js";
+import { startOrder } from "./rule_form/order.js";
+import { picker } from "./rule_form/picker.js";
+import { startPreview } from "./rule_form/preview.js";
+import { valueField } from "./rule_form/values.js";
 
 const form = document.querySelector("[data-rule-form]");
 const guide = JSON.parse(document.getElementById("rule-guide").textContent);
-const layerHints = JSON.parse(document.getElementById("rule-layer-hints").textContent);
+const { words } = guide;
 const LAYER_ACTIONS = {
   intercept: ["hold"],
   allocate: ["assign"],
@@ -16,50 +22,84 @@ const ACTION_PARTS = {
   tag: ["text"],
   effect: ["text"],
 };
-const WAIT_MS = 300;
+const RANKS = "0123456789";
 
 const field = (row, name) => row.querySelector(`[name$="-${name}"]`);
-const part = (name) => form.querySelector(`[data-${name}]`);
+const part = (name, within = form) => within.querySelector(`[data-${name}]`);
+const rowsOf = (group) => [...group.querySelectorAll("[data-row]")];
+const groups = () => [...form.querySelectorAll("[data-group]")];
+const allRows = () => [...form.querySelectorAll("[data-row]")];
 
-function make(tag, attributes = {}, text = "") {
-  const node = document.createElement(tag);
-  Object.entries(attributes).forEach(([name, value]) => node.setAttribute(name, value));
-  node.textContent = text;
-  return node;
+function changed(node) {
+  node.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-function fresh(kind, prefix) {
-  const total = form.querySelector(`[name="${prefix}-TOTAL_FORMS"]`);
+function fresh(kind) {
   const holder = document.createElement("div");
-  holder.innerHTML = part(`${kind}-template`).innerHTML.replaceAll("__prefix__", total.value);
-  total.value = Number(total.value) + 1;
+  holder.innerHTML = part(`${kind}-template`).innerHTML;
   return holder.firstElementChild;
 }
 
-// --- groups -------------------------------------------------------------------------------------
-
-function newGroup() {
-  const group = part("group-template").content.firstElementChild.cloneNode(true);
-  part("groups").append(group);
-  return group;
+// Fields are numbered in the order in which they stand, as the server reads them.
+function number(prefix, nodes) {
+  nodes.forEach((node, index) => {
+    [node, ...node.querySelectorAll("*")].forEach((each) => {
+      ["name", "id", "for"].forEach((name) => {
+        const value = each.getAttribute(name);
+        const now = value?.replace(new RegExp(`${prefix}-(\\d+|__prefix__)-`), `${prefix}-${index}-`);
+        if (now !== undefined && now !== value) each.setAttribute(name, now);
+      });
+    });
+  });
+  form.querySelector(`[name="${prefix}-TOTAL_FORMS"]`).value = nodes.length;
 }
 
 function renumber() {
-  const groups = [...form.querySelectorAll("[data-group]")];
-  groups.forEach((group, index) => {
-    const name = `${guide.words.group} ${index + 1}`;
-    group.querySelector("[data-group-name]").textContent =
-      index ? `${guide.words.or} · ${name}` : name;
-    group.querySelectorAll("[data-row]").forEach((row) => {
+  const all = groups();
+  all.forEach((group, index) => {
+    const name = `${words.group} ${index + 1}`;
+    part("group-name", group).textContent = name;
+    group.classList.toggle("is-alternative", index > 0);
+    group.querySelector("[data-move-group=up]").disabled = index === 0;
+    group.querySelector("[data-move-group=down]").disabled = index === all.length - 1;
+    group.querySelectorAll("[data-move-group], [data-remove-group]").forEach((button) => {
+      button.hidden = all.length === 1;
+    });
+    rowsOf(group).forEach((row) => {
       field(row, "group").value = index + 1;
     });
   });
+  number("rows", allRows());
+  number("actions", [...form.querySelectorAll("[data-action]")]);
 }
 
-function addRow(group, row = fresh("row", "rows")) {
-  group.querySelector("[data-group-rows]").append(row);
+// --- groups and rows ----------------------------------------------------------------------------
+
+function newGroup(after = null) {
+  const group = part("group-template").content.firstElementChild.cloneNode(true);
+  if (after) after.after(group);
+  else part("groups").append(group);
+  return group;
+}
+
+function addRow(group, row = fresh("row"), after = null) {
+  if (after) after.after(row);
+  else part("group-rows", group).append(row);
   wireRow(row);
   return row;
+}
+
+function copyRow(source, group, after = null) {
+  const row = fresh("row");
+  const select = field(row, "fact");
+  const value = field(source, "fact").value;
+  if (value && ![...select.options].some((option) => option.value === value)) {
+    select.append(new Option(value, value));
+  }
+  select.value = value;
+  fillOperators(row, field(source, "op").value);
+  field(row, "value").value = field(source, "value").value;
+  return addRow(group, row, after);
 }
 
 function arrange() {
@@ -70,126 +110,184 @@ function arrange() {
       row.remove();
       return;
     }
-    const number = field(row, "group").value;
-    if (!byNumber.has(number)) byNumber.set(number, newGroup());
-    addRow(byNumber.get(number), row);
+    const key = field(row, "group").value;
+    if (!byNumber.has(key)) byNumber.set(key, newGroup());
+    addRow(byNumber.get(key), row);
   });
   if (!byNumber.size) addRow(newGroup());
-  renumber();
 }
+
+function removeRow(row) {
+  const group = row.closest("[data-group]");
+  const next = row.nextElementSibling ?? row.previousElementSibling;
+  row.remove();
+  if (next) return firstField(next);
+  if (groups().length > 1) return removeGroup(group);
+  return firstField(addRow(group));
+}
+
+function removeGroup(group) {
+  const next = group.nextElementSibling ?? group.previousElementSibling;
+  group.remove();
+  return firstField(rowsOf(next)[0]);
+}
+
+function copyGroup(group) {
+  const copy = newGroup(group);
+  rowsOf(group).forEach((row) => copyRow(row, copy));
+  return firstField(rowsOf(copy)[0]);
+}
+
+// Past the end of its group a row goes on into the next one.
+function moveRow(row, by) {
+  const group = row.closest("[data-group]");
+  const beside = by < 0 ? row.previousElementSibling : row.nextElementSibling;
+  if (beside) {
+    if (by < 0) beside.before(row);
+    else beside.after(row);
+    return true;
+  }
+  const other = by < 0 ? group.previousElementSibling : group.nextElementSibling;
+  if (!other) return false;
+  if (by < 0) part("group-rows", other).append(row);
+  else part("group-rows", other).prepend(row);
+  if (!rowsOf(group).length) group.remove();
+  return true;
+}
+
+function moveGroup(group, by) {
+  const beside = by < 0 ? group.previousElementSibling : group.nextElementSibling;
+  if (!beside) return false;
+  if (by < 0) beside.before(group);
+  else beside.after(group);
+  return true;
+}
+
+const firstField = (row) => row.querySelector(".rf-pick input") ?? field(row, "fact");
 
 // --- one condition ------------------------------------------------------------------------------
 
+const operators = [...fresh("row").querySelectorAll('[name$="-op"] option')].map((option) => [
+  option.value,
+  option.textContent,
+]);
+
 function wireRow(row) {
-  field(row, "fact").addEventListener("change", () => {
-    offerOperators(row);
-    showWidget(row);
+  if (row.dataset.wired) return;
+  row.dataset.wired = "1";
+  const select = field(row, "fact");
+  const options = [...select.options]
+    .filter((option) => option.value)
+    .map((option) => [
+      option.value,
+      option.textContent,
+      option.parentElement.label ?? "",
+      guide.facts[option.value]?.unit,
+    ]);
+  const label = select.closest("label").querySelector(".rf-label").textContent;
+  const pick = picker({
+    label,
+    options,
+    words,
+    single: true,
+    placeholder: words.chooseFact,
+    chosen: [select.value].filter(Boolean),
+    changed: ([value]) => {
+      if ((value ?? "") === select.value) return;
+      const before = guide.facts[select.value];
+      select.value = value ?? "";
+      const now = guide.facts[select.value];
+      const isAlike = before && now && before.type === now.type && !before.options?.length
+        && before.options !== null && now.options !== null && before.widget === now.widget;
+      if (!isAlike) field(row, "value").value = "";
+      fillOperators(row);
+      showValue(row);
+      changed(select);
+    },
   });
-  field(row, "op").addEventListener("change", () => showWidget(row));
-  offerOperators(row);
-  showWidget(row);
+  select.hidden = true;
+  select.after(pick);
+  const op = field(row, "op");
+  let takes = guide.takes[op.value];
+  op.addEventListener("change", () => {
+    const plain = field(row, "value");
+    const now = guide.takes[op.value];
+    if (now !== takes && [now, takes].includes("list")) plain.value = "";
+    else if (now === "one" && takes !== "one") plain.value = parts(plain.value)[0] ?? "";
+    takes = now;
+    showValue(row);
+  });
+  fillOperators(row, op.value);
+  takes = guide.takes[op.value];
+  showValue(row);
 }
 
-function offerOperators(row) {
+function fillOperators(row, wanted = field(row, "op").value) {
   const fact = guide.facts[field(row, "fact").value];
   const select = field(row, "op");
-  [...select.options].forEach((option) => {
-    const fits = !option.value || !fact || fact.operators.includes(option.value);
-    option.hidden = option.disabled = !fits;
-  });
-  if (select.selectedOptions[0]?.disabled) select.value = "";
-  if (!select.value && fact) [select.value] = fact.operators;
+  const isBool = fact?.type === "bool";
+  const shown = fact
+    ? fact.operators.filter((name) => !isBool || !["eq", "ne"].includes(name) || name === wanted)
+    : operators.map(([name]) => name);
+  const texts = new Map(operators);
+  select.replaceChildren(
+    ...shown.map((name) => new Option((isBool && words.bool[name]) || texts.get(name), name)),
+  );
+  select.value = shown.includes(wanted) && wanted ? wanted : (shown[0] ?? "");
 }
 
-function parts(text) {
-  const found = text.includes("\n") ? text.split("\n") : text.split(/[,，、]/);
-  return found.map((item) => item.trim()).filter(Boolean);
-}
-
-function joined(values) {
-  if (!values.some((value) => /[,，、]/.test(value))) return values.join(", ");
-  return values.join("\n") + (values.length === 1 ? "\n" : "");
-}
-
-function showWidget(row) {
+function showValue(row) {
   const plain = field(row, "value");
-  const box = row.querySelector("[data-widget]");
-  const fact = guide.facts[field(row, "fact").value];
-  const takes = guide.takes[field(row, "op").value];
+  const box = part("widget", row);
   const label = row.querySelector(".rf-cell-value .rf-label").textContent;
-  const set = (value) => {
-    plain.value = value;
-    plain.dispatchEvent(new Event("input", { bubbles: true }));
-  };
-  const widget = fact && takes ? widgetFor(fact, takes, plain.value, set) : null;
-  box.replaceChildren(...(widget ?? []));
-  box.querySelectorAll("input, select, textarea").forEach((input) => {
-    input.setAttribute("aria-label", label);
+  const op = field(row, "op").value;
+  if (guide.takes[op] === "nothing") plain.value = "";
+  const nodes = valueField({
+    guide,
+    label,
+    op,
+    key: field(row, "fact").value,
+    value: plain.value,
+    set: (text) => {
+      plain.value = text;
+      changed(plain);
+    },
+    redraw: (text) => {
+      plain.value = text;
+      showValue(row);
+      changed(plain);
+    },
+    splitRange: (low, high) => splitRange(row, low, high),
   });
-  plain.hidden = widget !== null;
-  plain.placeholder = takes === "many" ? guide.words.values : "";
-  if (takes === "nothing") plain.value = "";
+  box.replaceChildren(...(nodes ?? []));
+  plain.hidden = nodes !== null;
+  row.classList.toggle("has-no-value", guide.takes[op] === "nothing");
 }
 
-function widgetFor(fact, takes, value, set) {
-  if (takes === "nothing") return [make("span")];
-  if (takes === "list") return [choose(["", "—"], guide.lists, [value.trim()], set)];
-  if (fact.type === "bool") {
-    const answers = [["true", guide.words.yes], ["false", guide.words.no]];
-    return [choose(["", "—"], answers, [value.trim()], set)];
-  }
-  if (takes === "range") return range(fact, parts(value), set);
-  if (fact.options.length && takes === "many") return [many(fact.options, parts(value), set)];
-  if (fact.options.length) return [choose(["", "—"], fact.options, [value.trim()], set)];
-  if (["number", "money"].includes(fact.type) && takes === "one") {
-    return [number(value.trim(), (input) => set(input.value)), ...unit(fact)];
-  }
-  return null;
-}
-
-function choose(none, options, chosen, set) {
-  const select = make("select");
-  const missing = chosen.filter((value) => value && !options.some(([key]) => key === value));
-  [none, ...options, ...missing.map((value) => [value, value])].forEach(([key, text]) => {
-    select.append(new Option(text, key, false, chosen.includes(key)));
+// A range over midnight: from the evening on in this group, until the morning in a copy of it.
+function splitRange(row, low, high) {
+  const group = row.closest("[data-group]");
+  const place = rowsOf(group).indexOf(row);
+  const copy = newGroup(group);
+  rowsOf(group).forEach((each) => copyRow(each, copy));
+  [[row, "gte", low], [rowsOf(copy)[place], "lte", high]].forEach(([each, op, value]) => {
+    field(each, "value").value = value;
+    fillOperators(each, op);
+    showValue(each);
   });
-  select.addEventListener("change", () => set(select.value));
-  return select;
-}
-
-function many(options, chosen, set) {
-  const select = make("select", { multiple: "", size: String(Math.min(6, options.length)) });
-  const missing = chosen.filter((value) => !options.some(([key]) => key === value));
-  [...options, ...missing.map((value) => [value, value])].forEach(([key, text]) => {
-    select.append(new Option(text, key, false, chosen.includes(key)));
-  });
-  select.addEventListener("change", () => {
-    set(joined([...select.selectedOptions].map((option) => option.value)));
-  });
-  return select;
-}
-
-function number(value, changed) {
-  const input = make("input", { type: "text", inputmode: "decimal", value });
-  input.addEventListener("input", () => changed(input));
-  return input;
-}
-
-function range(fact, values, set) {
-  const both = () => set(joined([low.value.trim(), high.value.trim()].filter(Boolean)));
-  const low = number(values[0] ?? "", both);
-  const high = number(values[1] ?? "", both);
-  return [low, make("span", { class: "rf-unit" }, guide.words.to), high, ...unit(fact)];
-}
-
-function unit(fact) {
-  return fact.unit ? [make("span", { class: "rf-unit" }, fact.unit)] : [];
+  renumber();
+  changed(field(row, "value"));
+  firstField(rowsOf(copy)[place]).focus();
 }
 
 // --- actions ------------------------------------------------------------------------------------
 
 function wireAction(action) {
   field(action, "do").addEventListener("change", () => showParts(action));
+  field(action, "slot").addEventListener("change", () => {
+    field(action, "text").value = "";
+    showParts(action);
+  });
   showParts(action);
 }
 
@@ -198,60 +296,83 @@ function showParts(action) {
   action.querySelectorAll("[data-part]").forEach((cell) => {
     cell.hidden = !shown.includes(cell.dataset.part);
   });
+  const text = field(action, "text");
+  const kind = field(action, "do").value;
+  const slot = field(action, "slot").value;
+  const label = words.actionText[kind] ?? words.actionText.assign;
+  action.querySelector("[data-part=text]").querySelector(".rf-label").textContent = label;
+  const offered = offeredFor(kind, slot);
+  part("widget", action).replaceChildren();
+  text.hidden = offered !== null;
+  if (offered === null) return;
+  part("widget", action).append(
+    picker({
+      ...offered,
+      label,
+      words,
+      single: true,
+      placeholder: offered.isOpen ? words.typeValue : words.search,
+      chosen: [text.value].filter(Boolean),
+      changed: ([value]) => {
+        text.value = value ?? "";
+        changed(text);
+      },
+    }),
+  );
+}
+
+function offeredFor(kind, slot) {
+  const asOptions = (values) => values.map((value) => [value, value]);
+  if (kind === "tag" || kind === "effect") return { options: asOptions(guide.used[kind]), isOpen: true };
+  if (kind !== "assign" || !slot) return null;
+  if (slot === "print_priority") return { options: asOptions([...RANKS]), isOpen: false };
+  const values = guide.slots[slot] ?? [];
+  if (values.length) {
+    const options = values.map(([code, name]) => [code, code === name ? code : `${code} ${name}`]);
+    return { options, isOpen: true };
+  }
+  return { options: asOptions(slot === "lane" ? guide.used.lane : []), isOpen: true };
 }
 
 function followLayer() {
   const layer = form.elements.layer.value;
-  part("layer-hint").textContent = layerHints[layer] ?? "";
+  part("layer-hint").textContent = guide.layerHints[layer] ?? "";
   form.querySelectorAll("[data-action]").forEach((action) => {
     const select = field(action, "do");
+    const allowed = LAYER_ACTIONS[layer] ?? [];
     [...select.options].forEach((option) => {
-      option.hidden = Boolean(option.value) && !LAYER_ACTIONS[layer]?.includes(option.value);
+      option.hidden = option.disabled = !allowed.includes(option.value);
     });
-    if (select.value && !LAYER_ACTIONS[layer]?.includes(select.value)) {
-      [select.value] = LAYER_ACTIONS[layer];
-    }
+    if (!allowed.includes(select.value)) [select.value] = allowed;
+    select.closest(".rf-cell").classList.toggle("is-only", allowed.length === 1);
     showParts(action);
   });
+  part("add-action").hidden = ["intercept", "dispatch"].includes(layer);
 }
 
 function addAction() {
-  const action = fresh("action", "actions");
+  const action = fresh("action");
   part("actions").append(action);
-  [field(action, "do").value] = LAYER_ACTIONS[form.elements.layer.value] ?? [""];
   wireAction(action);
   followLayer();
-  return action;
+  return action.querySelector(".rf-cell:not(.is-only):not([hidden]) :is(select, input):not([hidden])");
 }
 
-// --- the sentence -------------------------------------------------------------------------------
+// --- the window ---------------------------------------------------------------------------------
 
-let timer = 0;
-let asked = 0;
+guide.campaigns.forEach((campaign) => {
+  const button = make("button", { type: "button", class: "rf-small" }, campaign.label);
+  button.addEventListener("click", () => setWindow(campaign.from, campaign.until));
+  part("window-presets").append(button);
+});
+const clear = make("button", { type: "button", class: "rf-small" }, words.always);
+clear.addEventListener("click", () => setWindow("", ""));
+part("window-presets").append(clear);
 
-function speakSoon() {
-  clearTimeout(timer);
-  timer = setTimeout(speak, WAIT_MS);
-}
-
-async function speak() {
-  asked += 1;
-  const mine = asked;
-  let answer;
-  try {
-    const response = await fetch(form.dataset.sentenceUrl, {
-      method: "POST",
-      body: new FormData(form),
-      headers: { "X-Requested-With": "fetch" },
-    });
-    if (!response.ok) return;
-    answer = await response.json();
-  } catch {
-    return;
-  }
-  if (mine !== asked) return;
-  part("sentence").textContent = answer.sentence || guide.words.broken;
-  part("mistakes").replaceChildren(...answer.errors.map((error) => make("li", {}, error)));
+function setWindow(from, until) {
+  form.elements.valid_from.value = from;
+  form.elements.valid_until.value = until;
+  changed(form.elements.valid_until);
 }
 
 // --- start --------------------------------------------------------------------------------------
@@ -263,35 +384,78 @@ arrange();
   if (isBlank && index && !action.classList.contains("is-wrong")) action.remove();
   else wireAction(action);
 });
-const firstAction = form.querySelector("[data-action]");
-if (firstAction && !field(firstAction, "do").value && !firstAction.matches(".is-wrong")) {
-  [field(firstAction, "do").value] = LAYER_ACTIONS[form.elements.layer.value] ?? [""];
-}
 followLayer();
-speak();
+renumber();
+
+const preview = startPreview(form, guide);
+const order = startOrder(form, guide);
+const written = () => new URLSearchParams(new FormData(form)).toString();
+const begin = written();
+let isLeaving = false;
+
+form.addEventListener("submit", () => {
+  isLeaving = true;
+});
+window.addEventListener("beforeunload", (event) => {
+  if (!isLeaving && (form.dataset.unsaved === "1" || written() !== begin)) event.preventDefault();
+});
+window.addEventListener("pageshow", () => {
+  isLeaving = false;
+});
+
+const ACTS = {
+  "add-group": () => firstField(addRow(newGroup())),
+  "add-row": (button) => firstField(addRow(button.closest("[data-group]"))),
+  "remove-row": (button) => removeRow(button.closest("[data-row]")),
+  "copy-row": (button) => {
+    const row = button.closest("[data-row]");
+    return firstField(copyRow(row, row.closest("[data-group]"), row));
+  },
+  "move-row": (button) => {
+    moveRow(button.closest("[data-row]"), button.dataset.moveRow === "up" ? -1 : 1);
+    return button;
+  },
+  "remove-group": (button) => removeGroup(button.closest("[data-group]")),
+  "copy-group": (button) => copyGroup(button.closest("[data-group]")),
+  "move-group": (button) => {
+    moveGroup(button.closest("[data-group]"), button.dataset.moveGroup === "up" ? -1 : 1);
+    return button;
+  },
+  "add-action": () => addAction(),
+  "remove-action": (button) => {
+    const others = form.querySelectorAll("[data-action]").length > 1;
+    if (others) button.closest("[data-action]").remove();
+    return part("add-action");
+  },
+};
 
 form.addEventListener("click", (event) => {
   const button = event.target.closest("button");
-  if (!button) return;
-  let focus = null;
-  if (button.matches("[data-add-group]")) focus = field(addRow(newGroup()), "fact");
-  else if (button.matches("[data-add-row]")) {
-    focus = field(addRow(button.closest("[data-group]")), "fact");
-  } else if (button.matches("[data-remove-row]")) removeRow(button.closest("[data-row]"));
-  else if (button.matches("[data-add-action]")) focus = field(addAction(), "do");
-  else if (button.matches("[data-remove-action]")) button.closest("[data-action]").remove();
-  else return;
+  const name = Object.keys(ACTS).find((each) => button?.matches(`[data-${each}]`));
+  if (!name) return;
+  const focus = ACTS[name](button);
   renumber();
   focus?.focus();
-  speakSoon();
+  preview.soon();
 });
-form.addEventListener("input", speakSoon);
-form.addEventListener("change", speakSoon);
-form.elements.layer.addEventListener("change", followLayer);
 
-function removeRow(row) {
-  const group = row.closest("[data-group]");
-  row.remove();
-  if (!group.querySelector("[data-row]")) group.remove();
-  if (!form.querySelector("[data-group]")) addRow(newGroup());
-}
+// Alt with an arrow moves the condition in which one is typing.
+form.addEventListener("keydown", (event) => {
+  if (isComposing(event) || !event.altKey || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
+  const row = event.target.closest("[data-row]");
+  if (!row) return;
+  event.preventDefault();
+  const focused = document.activeElement;
+  if (!moveRow(row, event.key === "ArrowUp" ? -1 : 1)) return;
+  renumber();
+  focused.focus();
+  preview.soon();
+});
+
+form.addEventListener("input", preview.soon);
+form.addEventListener("change", preview.soon);
+form.elements.layer.addEventListener("change", () => {
+  followLayer();
+  order.draw();
+});
+preview.now();

@@ -5,15 +5,21 @@ from typing import Any
 
 import pytest
 
-from rules import live
+from rules import draft, live, recent
 
 
 @pytest.fixture(autouse=True)
 def _forget_live_rules() -> Iterator[None]:
     """A test's transaction is rolled back, so what the process remembers of it is wrong."""
-    live.forget()
+    forget()
     yield
-    live.forget()
+    forget()
+
+
+def forget() -> None:
+    """Let this process look at the rules and at past cases again."""
+    for keeper in (live, draft, recent):
+        keeper.forget()
 
 
 @pytest.fixture(autouse=True)
