@@ -1,0 +1,165 @@
+"""Invariants about time: who waits for whom, how long retries pause, what lag is said; pure.
+
+They compare within one run, with generous floors, for the machine may be busy.
+"""
+
+import math
+from bisect import bisect_right
+from collections import defaultdict
+from itertools import pairwise
+
+from tests.chaos.checks_delivery import by_pair, first_answers, wanted_by
+from tests.chaos.histories import Endpoint, Fault, History, percentile
+from tests.chaos.violations import Violation, violation
+
+ENOUGH = 60
+RATIO = 1.5
+FLOOR_SECONDS = 0.4
+REFUSED_CAP = 600.0
+# Polling, claiming and a busy machine, on top of the drawn pause.
+LATE_SECONDS = 4.0
+LAG_SLACK_SECONDS = 2.0
+LAG_SLACK_SHARE = 0.25
+
+
+def poison_stays_alone(history: History) -> list[Violation] | None:
+    """6. A poison subject leaves the others' p99 within 1.5 times."""
+    return _compared(history, "poison", same_endpoint=True)
+
+
+def dead_endpoints_stay_alone(history: History) -> list[Violation] | None:
+    """7. A dead endpoint leaves other endpoints' lag unchanged."""
+    return _compared(history, "receiver", same_endpoint=False)
+
+
+def _compared(history: History, kind: str, *, same_endpoint: bool) -> list[Violation] | None:
+    faults = list(history.faults_of(kind))
+    if not faults:
+        return None
+    found: list[Violation] = []
+    judged = False
+    for fault in {(one.endpoint, one.began): one for one in faults}.values():
+        for endpoint in history.endpoints:
+            if (endpoint.name == fault.endpoint) is not same_endpoint:
+                continue
+            before, during = _delays(history, endpoint, fault)
+            if len(before) < ENOUGH or len(during) < ENOUGH:
+                continue
+            judged = True
+            usual, then = percentile(before, 0.99), percentile(during, 0.99)
+            if then > RATIO * usual + FLOOR_SECONDS:
+                words = (
+                    f"{endpoint.name}: p99 from commit to 2xx rose from {usual * 1000:.0f} to "
+                    f"{then * 1000:.0f} ms while {fault.detail or fault.kind}"
+                )
+                found.append(violation(words, f"{len(before)} before, {len(during)} during"))
+    return found if judged else None
+
+
+def _delays(history: History, endpoint: Endpoint, fault: Fault) -> tuple[list[float], list[float]]:
+    """Seconds from commit to acknowledgement, before the fault and during it."""
+    committed = {one.token: one.ended for one in history.writes if one.outcome == "committed"}
+    before: list[float] = []
+    during: list[float] = []
+    answers = first_answers(history, endpoint.name)
+    poisoned = {one.subject for one in history.faults_of("poison")}
+    for change in wanted_by(endpoint, history):
+        at = committed.get(change.token)
+        answer = answers.get(change.id)
+        if at is None or answer is None or change.subject in poisoned:
+            continue
+        if at < fault.began - 1:
+            before.append(answer.ended - at)
+        elif fault.began <= at <= fault.ended:
+            during.append(answer.ended - at)
+    return before, during
+
+
+def retries_pause(history: History) -> list[Violation] | None:
+    """14. Retry gaps lie within the jitter band, and are as long as Retry-After asks.
+
+    The band of a refused subject is known exactly, for nothing else delays it: anything from
+    nothing to 2^(n-1) seconds after the n-th failure, capped, and not always the same.
+    """
+    found = []
+    judged = False
+    shares: list[float] = []
+    poisoned = {(one.endpoint, one.subject) for one in history.faults_of("poison")}
+    for pair, deliveries in by_pair(history.deliveries).items():
+        failures = 0
+        for before, after in pairwise(deliveries):
+            failures = failures + 1 if before.id == after.id else 0
+            if before.is_acknowledged or before.id != after.id:
+                failures = 0
+                continue
+            gap = after.began - before.ended
+            if before.asked_to_wait:
+                judged = True
+                if gap < before.asked_to_wait - 0.05:
+                    words = (
+                        f"{pair[0]} asked for {before.asked_to_wait:g} s and was sent "
+                        f"{pair[1]} again after {gap:.2f} s"
+                    )
+                    found.append(violation(words, before, after))
+            elif pair in poisoned and before.status and 400 <= before.status < 500:
+                judged = True
+                ceiling = min(REFUSED_CAP, 2.0 ** (failures - 1))
+                shares.append(gap / ceiling)
+                if gap > ceiling + LATE_SECONDS:
+                    words = (
+                        f"{pair[0]} waited {gap:.1f} s to send {pair[1]} again after failure "
+                        f"{failures}, at most {ceiling:g} s are allowed"
+                    )
+                    found.append(violation(words, before, after))
+    if len(shares) >= 8 and max(shares) - min(shares) < 0.2:
+        shown = ", ".join(f"{share:.2f}" for share in shares[:8])
+        found.append(violation("every pause is the same share of its ceiling", shown))
+    return found if judged else None
+
+
+def lag_is_told(history: History) -> list[Violation] | None:
+    """15. Reported lag is about the lag seen by the receiver."""
+    samples = history.samples
+    if len(samples) < 4:
+        return None
+    written = {one.token: (one.began, one.ended) for one in history.writes}
+    pending: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    for endpoint in history.endpoints:
+        answers = first_answers(history, endpoint.name)
+        for change in wanted_by(endpoint, history):
+            if change.token in written:
+                answer = answers.get(change.id)
+                began, ended = written[change.token]
+                pending[endpoint.name].append((began, ended, answer.ended if answer else math.inf))
+        pending[endpoint.name].sort()
+    wrong = []
+    for sample in samples:
+        ages = _oldest(pending[sample.endpoint], sample.began, sample.at)
+        least, most = ages
+        slack = LAG_SLACK_SECONDS + LAG_SLACK_SHARE * most
+        if not least - slack <= sample.lag <= most + slack:
+            wrong.append(
+                f"{sample.endpoint} at {sample.at:.2f}: said {sample.lag:.1f} s, "
+                f"seen {least:.1f} to {most:.1f} s"
+            )
+    # A single odd sample says more about the machine's scheduling than about the figure.
+    if len(wrong) <= max(1, len(samples) // 50):
+        return []
+    words = f"{len(wrong)} of {len(samples)} reported lags are not what receivers saw"
+    return [violation(words, *wrong)]
+
+
+def _oldest(
+    pending: list[tuple[float, float, float]], began: float, ended: float
+) -> tuple[float, float]:
+    """Least and greatest age in seconds that an honest figure could give between two moments."""
+    least = most = 0.0
+    for written, committed, answered in pending[: bisect_right(pending, (ended, math.inf, 0.0))]:
+        if answered > ended and committed < began:
+            least = max(least, began - committed)
+        if answered > began - COMPLETED_WITHIN:
+            most = max(most, ended - written)
+    return least, most
+
+
+COMPLETED_WITHIN = 1.0

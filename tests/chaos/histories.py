@@ -1,0 +1,233 @@
+"""What happened in one run, as plain values: the database, the receivers, the faults; pure.
+
+Every time is in seconds of the machine's monotonic clock, the same for all processes.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A subscription: empty `kinds` or `fields` mean all; `source` is the system it belongs to.
+
+    It began behind the change `after_seq`.
+    """
+
+    name: str
+    kinds: list[str] = field(default_factory=list)
+    fields: list[str] = field(default_factory=list)
+    source: str = ""
+    after_seq: int = 0
+
+    def wants(self, change: "Change") -> bool:
+        """Whether it was there in time and its filters let this change through."""
+        if change.seq <= self.after_seq:
+            return False
+        family = change.kind.partition(".")[0] + ".*"
+        return (not self.kinds or change.kind in self.kinds or family in self.kinds) and (
+            not self.fields or change.field in self.fields
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A committed row of the log. `token` names the write that made it, where one is known."""
+
+    seq: int
+    xid: int
+    id: str
+    subject: str
+    version: int
+    kind: str = "probe.changed"
+    field: str = "value"
+    value: Any = None
+    token: str = ""
+    source: str = "sluice"
+    source_event_id: str = ""
+    withheld_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A transaction as its writer knows it: committed, rolled_back, or unknown."""
+
+    token: str
+    began: float
+    ended: float
+    outcome: str
+    subjects: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message in one request, as its receiver saw it.
+
+    `status` is None when no answer was given; `ended` is then when the sender went away.
+    `item` is the place within the request; `is_replay` what the message says of itself.
+    """
+
+    endpoint: str
+    request: int
+    id: str
+    seq: int
+    subject: str
+    version: int
+    sha: str
+    began: float
+    ended: float
+    status: int | None
+    item: int = 0
+    verified: bool = True
+    signatures: int = 1
+    field: str = "value"
+    value: Any = None
+    token: str = ""
+    asked_to_wait: float = 0.0
+    is_replay: bool = False
+
+    @property
+    def is_acknowledged(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer to a pulling consumer."""
+
+    consumer: str
+    cursor: str
+    next_cursor: str
+    sha: str
+    ids: list[str]
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One call by another system and the status it got; None when it got none."""
+
+    source: str
+    id: str
+    subject: str
+    began: float
+    ended: float
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something done to the feed between two moments.
+
+    `heads` are the first pending sequences by "endpoint subject" right after the fault: what is
+    below them was known as acknowledged. None when nobody looked.
+    """
+
+    kind: str
+    began: float
+    ended: float
+    endpoint: str = ""
+    subject: str = ""
+    detail: str = ""
+    heads: dict[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What the feed reported about one endpoint: subjects pending, oldest wait in seconds."""
+
+    endpoint: str
+    began: float
+    at: float
+    pending: int
+    parked: int
+    lag: float
+    state: str = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """A run of the retention, and the changes that it removed."""
+
+    at: float
+    removed: list[str]
+
+
+@dataclass(slots=True)
+class History:
+    """Everything known about one run.
+
+    `rows` are the values in the database at rest, by subject and field. `lanes_at_rest` and
+    `lane_bytes` describe the table of lanes after the end; None when nobody looked.
+    """
+
+    nemesis: str = ""
+    dispatchers: int = 2
+    quiet: bool = True
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    lanes_at_rest: int | None = None
+    lane_bytes: int | None = None
+    endpoints: list[Endpoint] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
+    inbound: list[Inbound] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    purges: list[Purge] = field(default_factory=list)
+
+    def faults_of(self, *kinds: str) -> Iterator[Fault]:
+        """The faults of these kinds, in order of time."""
+        return iter(sorted((one for one in self.faults if one.kind in kinds), key=_began))
+
+
+_LISTS: dict[str, type] = {
+    "endpoints": Endpoint,
+    "changes": Change,
+    "writes": Write,
+    "deliveries": Delivery,
+    "pages": Page,
+    "inbound": Inbound,
+    "faults": Fault,
+    "samples": Sample,
+    "purges": Purge,
+}
+
+
+def save(history: History, path: Path) -> None:
+    """Write a history as lines of JSON: first the whole, then each event."""
+    whole = {name: getattr(history, name) for name in History.__slots__ if name not in _LISTS}
+    with path.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(whole, ensure_ascii=False) + "\n")
+        for name in _LISTS:
+            for event in getattr(history, name):
+                line = {"list": name, **asdict(event)}
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def load(path: Path) -> History:
+    """Read what `save` wrote."""
+    with path.open(encoding="utf-8") as file:
+        history = History(**json.loads(next(file)))
+        for line in file:
+            values = json.loads(line)
+            name = values.pop("list")
+            getattr(history, name).append(_LISTS[name](**values))
+    return history
+
+
+def percentile(values: Iterable[float], share: float) -> float:
+    """The value below which `share` of them lie; raises ValueError for none."""
+    ordered = sorted(values)
+    if not ordered:
+        raise ValueError("no values")
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def _began(fault: Fault) -> float:
+    return fault.began

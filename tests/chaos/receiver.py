@@ -1,0 +1,250 @@
+"""A receiver that writes down everything it sees and misbehaves on request, as a process.
+
+`python -m tests.chaos.receiver FILE` reads `{"secrets": {endpoint: [...]}}` from standard input,
+prints the port of each endpoint and of its controls as one line of JSON, and appends a line to
+FILE when a request begins and when it ends.
+"""
+
+import asyncio
+import gzip
+import hashlib
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import IO, Any
+
+from aiohttp import web
+from standardwebhooks import Webhook, WebhookVerificationError
+
+HOST = "127.0.0.1"
+USUAL_DELAY = 0.004
+HANG_SECONDS = 60.0
+DRIP_EVERY = 0.2
+BOMB = gzip.compress(bytes(64 * 1024**2))
+HUGE_CHUNK = b"x" * 256 * 1024
+HUGE_CHUNKS = 256
+
+
+@dataclass(slots=True)
+class Mode:
+    """How one endpoint behaves: `name`, for all subjects or for the named ones only."""
+
+    name: str = "ok"
+    subjects: frozenset[str] = frozenset()
+    seconds: float = 0.0
+
+    def is_for(self, subjects: set[str]) -> bool:
+        return not self.subjects or bool(self.subjects & subjects)
+
+
+@dataclass(slots=True)
+class Desk:
+    """One endpoint: its port, the secrets it holds, its behaviour."""
+
+    name: str
+    secrets: list[str]
+    mode: Mode = field(default_factory=Mode)
+    port: int = 0
+    runner: web.AppRunner | None = None
+
+
+class Receiver:
+    """All endpoints of one run, each on a port of its own."""
+
+    def __init__(self, file: IO[str], secrets: dict[str, list[str]]) -> None:
+        self._file = file
+        self._numbers = count(1)
+        self.desks = {name: Desk(name, list(held)) for name, held in secrets.items()}
+
+    def note(self, **line: Any) -> None:
+        """Append one line."""
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+    # -- ports ----------------------------------------------------------------------------------
+
+    async def open(self, desk: Desk) -> None:
+        """Listen, on the same port as before."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return await self._receive(desk, request)
+
+        app = web.Application(client_max_size=64 * 1024**2)
+        app.router.add_post("/hook", handle)
+        desk.runner = web.AppRunner(
+            app, handler_cancellation=True, access_log=None, shutdown_timeout=0.05
+        )
+        await desk.runner.setup()
+        await web.TCPSite(desk.runner, HOST, desk.port, reuse_address=True).start()
+        desk.port = desk.runner.addresses[0][1]
+
+    async def close(self, desk: Desk) -> None:
+        """Stop listening: connections are refused, open ones end."""
+        if desk.runner is not None:
+            await desk.runner.cleanup()
+            desk.runner = None
+
+    async def control(self, request: web.Request) -> web.Response:
+        """Change what one endpoint does or holds."""
+        told = await request.json()
+        desk = self.desks[told["endpoint"]]
+        if "secrets" in told:
+            desk.secrets = told["secrets"]
+        if "mode" in told:
+            desk.mode = Mode(
+                told["mode"], frozenset(told.get("subjects", ())), told.get("seconds", 0.0)
+            )
+            if told["mode"] == "dead":
+                await self.close(desk)
+            elif desk.runner is None:
+                await self.open(desk)
+        return web.json_response({"at": time.monotonic()})
+
+    # -- receiving ------------------------------------------------------------------------------
+
+    async def _receive(self, desk: Desk, request: web.Request) -> web.StreamResponse:
+        number = next(self._numbers)
+        began = time.monotonic()
+        status: int | None = None
+        asked = 0.0
+        ended = 0.0
+        try:
+            body = await request.read()
+            verified = verifies(body, request, desk.secrets)
+            items = items_of(body, request)
+            self.note(
+                what="began",
+                request=number,
+                endpoint=desk.name,
+                at=began,
+                verified=verified,
+                signatures=len(request.headers.get("webhook-signature", "").split()),
+                items=items,
+            )
+            mode = desk.mode if desk.mode.is_for({one["subject"] for one in items}) else Mode()
+            if not verified:
+                mode = Mode("400")
+            status, asked, response = await self._behave(mode, request)
+            ended = time.monotonic()
+            return response
+        except Answered as answered:
+            status, ended = answered.status, answered.at
+            raise asyncio.CancelledError from None
+        finally:
+            self.note(
+                what="ended",
+                request=number,
+                at=ended or time.monotonic(),
+                status=status,
+                asked=asked,
+            )
+
+    async def _behave(
+        self, mode: Mode, request: web.Request
+    ) -> tuple[int | None, float, web.StreamResponse]:
+        name = mode.name
+        if name in {"drip", "huge"}:
+            await self._pour(name, request)
+        if name == "hang":
+            await asyncio.sleep(HANG_SECONDS)
+        await asyncio.sleep(mode.seconds if name == "slow" else USUAL_DELAY)
+        if name == "reset":
+            if request.transport is not None:
+                request.transport.abort()
+            return None, 0.0, web.Response(status=204)
+        if name == "429":
+            wait = max(1, round(mode.seconds))
+            return 429, float(wait), web.Response(status=429, headers={"Retry-After": str(wait)})
+        if name == "bomb":
+            return 200, 0.0, web.Response(body=BOMB, headers={"Content-Encoding": "gzip"})
+        if name.isdigit():
+            return int(name), 0.0, web.Response(status=int(name), text=f"chaos answers {name}")
+        return 204, 0.0, web.Response(status=204)
+
+    async def _pour(self, name: str, request: web.Request) -> None:
+        """Answer 200 with a body that does not end, or ends too late; raises Answered."""
+        response = web.StreamResponse()
+        at = time.monotonic()
+        try:
+            await response.prepare(request)
+            if name == "huge":
+                for _ in range(HUGE_CHUNKS):
+                    await response.write(HUGE_CHUNK)
+            else:
+                for _ in range(int(HANG_SECONDS / DRIP_EVERY)):
+                    await response.write(b".")
+                    await asyncio.sleep(DRIP_EVERY)
+        except (OSError, asyncio.CancelledError):
+            pass
+        raise Answered(200, at)
+
+
+class Answered(Exception):
+    """The status line went out at a moment; the rest is misbehaviour."""
+
+    def __init__(self, status: int, at: float) -> None:
+        super().__init__(status)
+        self.status = status
+        self.at = at
+
+
+def verifies(body: bytes, request: web.Request, secrets: list[str]) -> bool:
+    """Whether every secret held verifies the message, as the published library sees it."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    try:
+        for secret in secrets:
+            Webhook(secret).verify(body, headers, json_parse=False)
+    except WebhookVerificationError:
+        return False
+    return True
+
+
+def items_of(body: bytes, request: web.Request) -> list[dict[str, Any]]:
+    """The messages in a request, one or a batch of them."""
+    document = json.loads(body)
+    if "data" in document and "subject" in document["data"]:
+        return [_item(document, body, request.headers["webhook-id"])]
+    return [
+        _item(one, json.dumps(one, sort_keys=True).encode(), one["id"])
+        for one in document["messages"]
+    ]
+
+
+def _item(document: dict[str, Any], body: bytes, message_id: str) -> dict[str, Any]:
+    data = document["data"]
+    new = data.get("new")
+    told = new if isinstance(new, dict) and "token" in new else {"token": "", "value": new}
+    return {
+        "id": message_id,
+        "seq": data["seq"],
+        "subject": f"{data['subject']['kind']}:{data['subject']['id']}",
+        "version": data["subject"]["version"],
+        "field": data["field"],
+        "value": told["value"],
+        "token": told["token"],
+        "sha": hashlib.sha256(body).hexdigest(),
+        "is_replay": bool(document.get("replay")),
+    }
+
+
+async def serve(path: Path) -> None:
+    told = json.loads(sys.stdin.readline())
+    with path.open("a", encoding="utf-8") as file:
+        receiver = Receiver(file, told["secrets"])
+        for desk in receiver.desks.values():
+            await receiver.open(desk)
+        app = web.Application()
+        app.router.add_post("/", receiver.control)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, HOST, 0).start()
+        ports = {name: desk.port for name, desk in receiver.desks.items()}
+        print(json.dumps({"control": runner.addresses[0][1], "ports": ports}), flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1])))
