@@ -121,21 +121,7 @@ class EvaluateAnswer(serializers.Serializer[Any]):
     )
 
 
-class CheckRequest(serializers.Serializer[Any]):
-    """A document of rules."""
-
-    rules = serializers.ListField(child=serializers.JSONField(allow_null=True))
-
-
 class MistakeAnswer(serializers.Serializer[Any]):
     path = serializers.CharField(allow_blank=True)
     code = serializers.CharField()
     message = serializers.CharField()
-
-
-class CheckAnswer(serializers.Serializer[Any]):
-    """Whether the document can be imported, and every error with its path."""
-
-    valid = serializers.BooleanField()
-    rules = serializers.IntegerField(help_text="Number of rules read.")
-    errors = MistakeAnswer(many=True)  # type: ignore[assignment]

@@ -2,9 +2,9 @@
 
 from django.urls import path
 
-from rules.api import views
+from rules.api import checks, views
 
 urlpatterns = [
     path("rules/evaluate/", views.EvaluateView.as_view(), name="rules-evaluate"),
-    path("rules/check/", views.CheckView.as_view(), name="rules-check"),
+    path("rules/check/", checks.CheckView.as_view(), name="rules-check"),
 ]

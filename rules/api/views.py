@@ -1,4 +1,4 @@
-"""Dry runs and checks over HTTP; nothing is stored and nobody is acted upon."""
+"""Dry runs over HTTP; nothing is stored and nobody is acted upon."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from changefeed.api.permissions import HasScope
 from rules import live
 from rules.api.answers import traced_answers
-from rules.api.serializers import CheckAnswer, CheckRequest, EvaluateAnswer, EvaluateRequest
+from rules.api.serializers import EvaluateAnswer, EvaluateRequest
 from rules.conditions import ListSnapshot
 from rules.decision import Decision
 from rules.document import Document
@@ -77,27 +77,6 @@ class EvaluateView(APIView):
         versions = {key: snapshot.version for key, snapshot in lists.items()}
         answer = _answer(decision, None, versions)
         return Response(answer | _trace(asked, document, facts, at, lists))
-
-
-class CheckView(APIView):
-    """Whether a document of rules can be imported."""
-
-    permission_classes = [HasScope.of("rules:read")]
-
-    @extend_schema(
-        operation_id="rules_check",
-        summary="Every error of a rule document, with its path",
-        request=CheckRequest,
-        responses={200: CheckAnswer, **PROBLEMS},
-        tags=["rules"],
-    )
-    def post(self, request: Request) -> Response:
-        try:
-            document = parse_document(request.data, catalogue, known_lists())
-        except DocumentInvalid as error:
-            errors = [mistake.as_json() for mistake in error.errors]
-            return Response({"valid": False, "rules": 0, "errors": errors})
-        return Response({"valid": True, "rules": len(document.rules), "errors": []})
 
 
 def _trace(

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from rules.errors import DocumentInvalid, NotPossible
 from rules.lifecycle import import_document, publish
+from rules.management import checking
 from rules.models import RuleSet, RuleSetState
 from rules.parsing import load_json
 from rules.starting import load_starter
@@ -20,9 +21,9 @@ from rules.storage import ruleset_as_json
 
 
 class Command(BaseCommand):
-    """Import, export, list, or load the starter rules."""
+    """Import, export, check, list, or load the starter rules."""
 
-    help = "Import and export rule sets in the document form of docs/rules.md."
+    help = "Import, export and check rule sets in the document form of docs/rules.md."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         acts = parser.add_subparsers(dest="act", required=True)
@@ -33,6 +34,7 @@ class Command(BaseCommand):
         writing = acts.add_parser("export", help="write a version in document form")
         writing.add_argument("file", nargs="?", default="-", help="default: standard output")
         writing.add_argument("--version", dest="number", type=int, help="default: the live one")
+        checking.add_arguments(acts.add_parser("check", help="prove what collides in a rule set"))
         acts.add_parser("list", help="list the versions")
         acts.add_parser("starter", help="load the shipped rules where there are none")
 
@@ -40,6 +42,7 @@ class Command(BaseCommand):
         act = {
             "import": self._import,
             "export": self._export,
+            "check": self._check,
             "list": self._list,
             "starter": self._starter,
         }[options["act"]]
@@ -75,6 +78,9 @@ class Command(BaseCommand):
             self.stdout.write(text, ending="")
         else:
             Path(options["file"]).write_text(text, encoding="utf-8")
+
+    def _check(self, options: dict[str, Any]) -> None:
+        checking.check_rules(options, _read, self.stdout, self.stderr)
 
     def _list(self, options: dict[str, Any]) -> None:
         for ruleset in RuleSet.objects.all():
