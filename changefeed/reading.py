@@ -11,6 +11,7 @@ from typing import Any
 
 from django.core import signing
 from django.db import connection, transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from changefeed.errors import BadCursor, CursorExpired
@@ -38,10 +39,24 @@ SELECT seq, event_id, subject_kind, subject_id, subject_version, kind, field,
        old::text AS old, new::text AS new, actor, source, schema_version, at
 FROM changefeed_change
 WHERE seq > %(after)s AND seq >= %(first)s AND seq <= %(last)s
+  AND (%(subjects)s::text[] = '{}' OR subject_kind = ANY (%(subjects)s::text[]))
+  AND changefeed_wants(%(kinds)s::text[], %(fields)s::text[], kind, field)
   AND NOT pg_visible_in_snapshot(xid, %(since)s::pg_snapshot)
   AND pg_visible_in_snapshot(xid, %(until)s::pg_snapshot)
 ORDER BY seq LIMIT %(limit)s
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a consumer asks for; an empty list means all, a kind may end in `.*`."""
+
+    subjects: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+
+
+EVERYTHING = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +77,14 @@ class _Position:
 
 
 @transaction.atomic
-def read_page(key: ApiKey, cursor_text: str | None, limit: int) -> Page:
-    """Up to `limit` changes behind the cursor, or from the beginning without one.
+def read_page(
+    key: ApiKey, cursor_text: str | None, limit: int, wanted: Wanted = EVERYTHING
+) -> Page:
+    """Up to `limit` wanted changes behind the cursor, or from the beginning without one.
 
-    A cursor always yields the same changes, and showing it acknowledges all before it. An empty
-    page returns the cursor that was shown. Raises BadCursor for one that we did not give to this
+    A cursor always yields the same changes for the same wishes, and showing it acknowledges all
+    before it. A page is empty when nothing happened, which returns the cursor that was shown, or
+    nothing wanted, which returns the next. Raises BadCursor for one that we did not give to this
     key, and CursorExpired for one whose window is no longer kept.
     """
     PullCursor.objects.get_or_create(api_key=key)
@@ -77,10 +95,40 @@ def read_page(key: ApiKey, cursor_text: str | None, limit: int) -> Page:
     if window is None:
         return Page([], _encode(position, key), has_more=False)
     after = position.after_seq if window.pk == position.window_id else 0
-    rows = _rows(window, after, limit)
+    rows = _rows(window, after, limit, wanted)
     has_more = len(rows) == limit and rows[-1]["seq"] < window.last_seq
     reached = rows[-1]["seq"] if has_more else window.last_seq
     return Page(rows, _encode(_Position(window.pk, reached), key), has_more)
+
+
+@transaction.atomic
+def cursor_for_now(key: ApiKey) -> str:
+    """A cursor behind everything that is committed now, for a consumer that knows the state.
+
+    What is in flight at this moment comes with its first page.
+    """
+    PullCursor.objects.get_or_create(api_key=key)
+    consumer = PullCursor.objects.select_for_update().get(api_key=key)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_snapshot()::text")
+        (now,) = cursor.fetchone()
+    window = PullWindow.objects.create(
+        cursor=consumer,
+        # It continues no other window; each of these begins a chain of its own.
+        previous=-1 - (consumer.windows.aggregate(latest=Max("id"))["latest"] or 0),
+        since=BEGINNING,
+        until=now,
+        first_seq=0,
+        last_seq=0,
+    )
+    return _encode(_Position(window.pk, 0), key)
+
+
+def latest_seq() -> int:
+    """The highest sequence drawn so far, committed or not; tells cheaply that nothing is new."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT last_value FROM changefeed_change_seq")
+        return int(cursor.fetchone()[0])
 
 
 def _acknowledge(consumer: PullCursor, position: _Position) -> None:
@@ -120,7 +168,7 @@ def _open_window(consumer: PullCursor, previous: int, since: str) -> PullWindow 
     )
 
 
-def _rows(window: PullWindow, after: int, limit: int) -> list[dict[str, Any]]:
+def _rows(window: PullWindow, after: int, limit: int, wanted: Wanted) -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
         cursor.execute(
             _PAGE,
@@ -131,6 +179,9 @@ def _rows(window: PullWindow, after: int, limit: int) -> list[dict[str, Any]]:
                 "since": window.since,
                 "until": window.until,
                 "limit": limit,
+                "subjects": list(wanted.subjects),
+                "kinds": list(wanted.kinds),
+                "fields": list(wanted.fields),
             },
         )
         names = [column.name for column in cursor.description]

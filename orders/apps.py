@@ -11,6 +11,7 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from orders.facts import register_facts
+        from orders.feed_state import register_state
         from orders.history import register_history
         from orders.inbound import register_inbound
         from orders.slot_values import register_slots
@@ -18,4 +19,5 @@ class OrdersConfig(AppConfig):
         register_facts()
         register_history()
         register_inbound()
+        register_state()
         register_slots()

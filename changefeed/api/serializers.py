@@ -3,8 +3,13 @@
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from changefeed.polling import LONGEST_WAIT_SECONDS
+
 DEFAULT_LIMIT = 100
 MOST_LIMIT = 1000
+_SUBJECTS = _("Kinds of subject, comma-separated, such as `order,customer`; all if left out.")
+_KINDS = _("Kinds of change, comma-separated; `shipment.*` stands for all of a family.")
+_FIELDS = _("Fields, comma-separated, such as `ship_to,state`.")
 
 
 class PullQuery(serializers.Serializer):
@@ -15,6 +20,47 @@ class PullQuery(serializers.Serializer):
         allow_blank=True,
         max_length=500,
         help_text=_("`next_cursor` of the page before; leave it out to start at the beginning."),
+    )
+    limit = serializers.IntegerField(
+        required=False, default=DEFAULT_LIMIT, min_value=1, max_value=MOST_LIMIT
+    )
+
+    wait = serializers.IntegerField(
+        required=False,
+        default=0,
+        min_value=0,
+        max_value=LONGEST_WAIT_SECONDS,
+        help_text=_("Seconds to wait for something new before an empty page is answered."),
+    )
+    subjects = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=500, help_text=_SUBJECTS
+    )
+    kinds = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=2000, help_text=_KINDS
+    )
+    fields_ = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=2000, help_text=_FIELDS
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """The query's name for it is `fields`, which a serializer has for itself."""
+        found = super().get_fields()
+        found["fields"] = found.pop("fields_")
+        return found
+
+
+class SnapshotQuery(serializers.Serializer):
+    """Which part of the present state to read."""
+
+    subjects = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=500, help_text=_SUBJECTS
+    )
+    after = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=200,
+        help_text=_("`next` of the page before; leave it out to start."),
     )
     limit = serializers.IntegerField(
         required=False, default=DEFAULT_LIMIT, min_value=1, max_value=MOST_LIMIT
@@ -57,6 +103,28 @@ class ChangePage(serializers.Serializer):
     results = ChangeMessage(many=True)
     next_cursor = serializers.CharField()
     has_more = serializers.BooleanField()
+
+
+class SnapshotItem(serializers.Serializer):
+    """The state of one subject at its version."""
+
+    subject = ChangeSubject()
+    state = serializers.DictField(child=serializers.JSONField(allow_null=True))
+
+
+class SnapshotPage(serializers.Serializer):
+    """A page of the present state."""
+
+    results = SnapshotItem(many=True)
+    next = serializers.CharField(
+        allow_null=True, help_text=_("Show it as `after`; null on the last page.")
+    )
+    changes_cursor = serializers.CharField(
+        allow_null=True,
+        help_text=_(
+            "On the first page only: keep it, and read the changes from it after the last page."
+        ),
+    )
 
 
 class InboundSubject(serializers.Serializer):

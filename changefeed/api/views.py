@@ -16,12 +16,21 @@ from rest_framework.views import APIView
 
 from changefeed.api import openapi  # noqa: F401  (registers the security scheme)
 from changefeed.api.permissions import HasScope
-from changefeed.api.serializers import ChangePage, InboundChange, InboundReceipt, PullQuery
+from changefeed.api.serializers import (
+    ChangePage,
+    InboundChange,
+    InboundReceipt,
+    PullQuery,
+    SnapshotPage,
+    SnapshotQuery,
+)
 from changefeed.dispatch.messages import document_of
 from changefeed.errors import BadCursor, CursorExpired, DifferentMessage, UnknownSubject
 from changefeed.inbound import Message, take
 from changefeed.models import ApiKey
-from changefeed.reading import read_page
+from changefeed.polling import read_page_soon
+from changefeed.reading import Wanted, cursor_for_now
+from changefeed.snapshots import BadPosition, read_state
 
 PROBLEM = "application/problem+json"
 MAY_PULL, MAY_TELL = HasScope.of("feed:read"), HasScope.of("feed:write")
@@ -59,8 +68,9 @@ class ChangesView(APIView):
         description=(
             "Changes in order, each once, none skipped. Show `next_cursor` to acknowledge a page "
             "and get the next; the same cursor gives the same page. An empty page returns the "
-            "cursor that was shown: ask again later. 410 when the cursor is older than what is "
-            "kept."
+            "cursor that was shown: ask again later, or say how long to `wait`. Filters may leave "
+            "a page empty that still moves the cursor. 410 when the cursor is older than what is "
+            "kept: start again from the snapshot."
         ),
     )
     def get(self, request: Request) -> HttpResponse:
@@ -69,7 +79,13 @@ class ChangesView(APIView):
         wanted = query.validated_data
         key = cast(ApiKey, request.auth)
         try:
-            page = read_page(key, wanted.get("cursor"), wanted["limit"])
+            page = read_page_soon(
+                key,
+                wanted.get("cursor"),
+                wanted["limit"],
+                Wanted(*(_words(wanted[name]) for name in ("subjects", "kinds", "fields"))),
+                wanted["wait"],
+            )
         except BadCursor:
             raise ValidationError(
                 {"cursor": [_("This cursor was not issued to this key.")]}
@@ -135,3 +151,49 @@ class ChangesView(APIView):
             },
             status=status.HTTP_202_ACCEPTED if waits else status.HTTP_200_OK,
         )
+
+
+class SnapshotView(APIView):
+    """The present state of every subject, to start from."""
+
+    permission_classes = [MAY_PULL]
+
+    @extend_schema(
+        operation_id="changes_snapshot",
+        parameters=[SnapshotQuery],
+        responses={
+            200: SnapshotPage,
+            **{(code, PROBLEM): OpenApiTypes.OBJECT for code in (401, 403, 422, 429)},
+        },
+        description=(
+            "For a new consumer, or one whose cursor is too old: read all pages, store each "
+            "subject at its version, then go on with `changes_cursor` of the first page. Changes "
+            "made meanwhile come again; one whose version is not newer than yours is known."
+        ),
+    )
+    def get(self, request: Request) -> HttpResponse:
+        query = SnapshotQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        key = cast(ApiKey, request.auth)
+        # The cursor first: what changes while pages are read is behind it.
+        cursor = None if asked["after"] else cursor_for_now(key)
+        try:
+            page = read_state(_words(asked["subjects"]), asked["after"], asked["limit"])
+        except BadPosition:
+            message = _("This position was not issued here.")
+            raise ValidationError({"after": [ErrorDetail(str(message), code="invalid")]}) from None
+        except UnknownSubject as unknown:
+            message = _("There is no state of this kind: %(kind)s.") % {"kind": str(unknown)[:40]}
+            raise ValidationError(
+                {"subjects": [ErrorDetail(message, code="unknown_subject")]}
+            ) from None
+        body = orjson.dumps(
+            {"results": page.results, "next": page.next, "changes_cursor": cursor},
+            option=orjson.OPT_SORT_KEYS,
+        )
+        return HttpResponse(body, content_type="application/json")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for part in text.split(",") if (word := part.strip()))

@@ -1,12 +1,14 @@
 """Pulled pages are, together, the committed changes: each once, none skipped, in order."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 from django.db import connection, transaction
 from rest_framework.test import APIClient
 
+from changefeed import polling
 from changefeed.keys import create_key, revoke_key
 from changefeed.models import ApiKey, Change, PullWindow
 from changefeed.recording import record_change
@@ -173,3 +175,98 @@ def test_who_may_pull():
     assert wrong.get(URL).status_code == 401
     revoke_key(key)
     assert client.get(URL).status_code == 401
+
+
+def test_a_consumer_asks_only_for_what_it_wants():
+    client, _key = make_client()
+    change("O1", 1, "order.received")
+    change("O1", 2, "shipment.shipped", field="shipment")
+    change("O2", 1, "order.held", field="state")
+
+    def kinds(**query: str) -> list[str]:
+        return [one["type"] for one in client.get(URL, query).json()["results"]]
+
+    assert kinds() == ["order.received", "shipment.shipped", "order.held"]
+    assert kinds(kinds="shipment.*") == ["shipment.shipped"]
+    assert kinds(fields="state,ship_to") == ["order.held"]
+    assert kinds(subjects="customer") == []
+    assert kinds(subjects="customer, order", kinds="order.held") == ["order.held"]
+
+
+def test_an_empty_page_of_a_filter_still_moves_the_cursor():
+    client, _key = make_client()
+    change("O1", 1)
+
+    first = client.get(URL, {"kinds": "order.held"}).json()
+    change("O1", 2, "order.held")
+    second = client.get(URL, {"kinds": "order.held", "cursor": first["next_cursor"]}).json()
+
+    assert first["results"] == []
+    assert [one["data"]["subject"]["version"] for one in second["results"]] == [2]
+
+
+def test_a_waiting_consumer_is_answered_when_something_commits():
+    client, _key = make_client()
+    timer = threading.Timer(0.6, _change_elsewhere, args=("O1",))
+    timer.start()
+    began = time.monotonic()
+
+    page = client.get(URL, {"wait": "20"}).json()
+
+    timer.join()
+    assert [one["data"]["subject"]["id"] for one in page["results"]] == ["O1"]
+    assert time.monotonic() - began < 15
+
+
+def test_what_was_drawn_before_and_commits_while_one_waits_is_seen():
+    client, _key = make_client()
+    opened, go_on = threading.Event(), threading.Event()
+
+    def write_slowly() -> None:
+        try:
+            with transaction.atomic():
+                record_change(
+                    "order.changed", subject_kind="order", subject_id="LATE", subject_version=1
+                )
+                opened.set()
+                go_on.wait(10)
+        finally:
+            connection.close()
+
+    writer = threading.Thread(target=write_slowly)
+    writer.start()
+    assert opened.wait(5)
+    threading.Timer(0.5, go_on.set).start()
+
+    page = client.get(URL, {"wait": "20"}).json()
+
+    writer.join()
+    assert [one["data"]["subject"]["id"] for one in page["results"]] == ["LATE"]
+
+
+def test_too_many_waiters_are_answered_at_once(monkeypatch):
+    client, _key = make_client()
+    monkeypatch.setattr(polling, "_places", threading.BoundedSemaphore(1))
+    assert polling._places.acquire(blocking=False)
+    monkeypatch.setattr(polling.time, "sleep", lambda _seconds: pytest.fail("it waited"))
+
+    page = client.get(URL, {"wait": "30"}).json()
+
+    assert page["results"] == []
+
+
+@pytest.mark.parametrize("wait", ["31", "-1", "soon"])
+def test_an_impossible_wait_is_refused(wait):
+    client, _key = make_client()
+
+    answer = client.get(URL, {"wait": wait})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "wait"
+
+
+def _change_elsewhere(subject: str) -> None:
+    try:
+        change(subject)
+    finally:
+        connection.close()
