@@ -20,7 +20,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     registered = {
         f"{model._meta.app_label}_{model._meta.model_name}_changelist"
         for model in admin.site._registry
-    }
+    } | OTHER_PAGES
     groups = []
     for group in GROUPS:
         items = [
@@ -30,8 +30,18 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ]
         if items:
             groups.append({**group, "items": items})
+    links = [
+        item["link"] for group in groups for item in group["items"] if item["link"] in request.path
+    ]
+    for group in groups:
+        for item in group["items"]:
+            # A page below another's address is that page, not both.
+            item["active"] = item["link"] == max(links, key=len, default="")
     return groups
 
+
+OTHER_PAGES = {"rules_funnel"}
+"""Pages in the menu that are no list of records."""
 
 GROUPS: list[dict[str, Any]] = [
     {
@@ -75,11 +85,18 @@ GROUPS: list[dict[str, Any]] = [
                 "rules.view_ruleset",
             ),
             _item(_("Rules"), "rule", "rules_rule_changelist", "rules.view_rule"),
+            _item(_("Funnel"), "filter_alt", "rules_funnel", "rules.view_rule"),
             _item(
                 _("Lists"),
                 "checklist",
                 "rules_referencelist_changelist",
                 "rules.view_referencelist",
+            ),
+            _item(
+                _("Snoozes"),
+                "snooze",
+                "rules_rulesnooze_changelist",
+                "rules.view_rulesnooze",
             ),
         ],
     },

@@ -32,7 +32,7 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
             *("view_*", "decide_hold", "edit_order", "stop_order", "route_order"),
             *("note_order", "reveal_order", "answer_shipment", "change_customer"),
         ),
-        "rules": ("view_*", "publish_ruleset"),
+        "rules": ("view_*", "publish_ruleset", "add_rulesnooze"),
         "returns": ("view_*", "add_*", "change_*", "decide_*", "receive_*"),
         "changefeed": ("view_change", "view_endpoint", "view_feedlane"),
     },

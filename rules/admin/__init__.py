@@ -3,5 +3,12 @@
 from rules.admin.lists import ListEntryAdmin, ReferenceListAdmin
 from rules.admin.rules import RuleAdmin
 from rules.admin.rulesets import RuleSetAdmin
+from rules.admin.snoozes import RuleSnoozeAdmin
 
-__all__ = ["ListEntryAdmin", "ReferenceListAdmin", "RuleAdmin", "RuleSetAdmin"]
+__all__ = [
+    "ListEntryAdmin",
+    "ReferenceListAdmin",
+    "RuleAdmin",
+    "RuleSetAdmin",
+    "RuleSnoozeAdmin",
+]

@@ -236,7 +236,13 @@ def test_a_stranger_is_sent_to_the_login(door, draft, live_version, blocklist):
     assert snapshot() == before
 
 
-@pytest.mark.parametrize("act", ["draft", "publish", "rollback", "discard"])
+@pytest.mark.parametrize(
+    "act",
+    [
+        *("draft", "rollback", "discard", "shadow", "unshadow"),
+        *("schedule", "unschedule", "reorder", "status"),
+    ],
+)
 def test_acts_are_not_done_by_following_a_link(act, draft):
     address = reverse(f"admin:rules_ruleset_{act}", args=[draft.pk])
 
