@@ -21,7 +21,7 @@ from orders.lifecycle.stock import receive_stock
 from orders.models import Customer, Effect, Hold, Order, Shipment, Sku
 from orders.timeline import timeline_of
 from rules import live
-from rules.lifecycle import import_document, publish
+from rules.lifecycle import import_document, publish, set_fraud_mode
 from rules.starting import starter_document
 from tests.factories import make_sku, make_user, order_document
 from tests.orders.acting import (
@@ -169,7 +169,9 @@ def test_the_daily_meeting_changes_a_rule_and_only_new_orders_feel_it() -> None:
 
 
 def test_a_returner_with_bad_marks_is_stopped_and_an_honest_one_is_not() -> None:
-    """Grade × returns × sign-for rate: the intersection stops, none of them alone does."""
+    """Grade × returns × sign-for rate behind one switch: all three stop, none of them alone."""
+    set_fraud_mode(True, "user:operations")
+    live.forget()
     for name, returns, rate in (("bad", 2, "0.500"), ("slow", 0, "0.500"), ("far", 2, "0.950")):
         first = placed(f"{name}-1", customer={"external_id": name, "crm_grade": "D"})
         for number in range(returns):
@@ -188,7 +190,7 @@ def test_a_returner_with_bad_marks_is_stopped_and_an_honest_one_is_not() -> None
             paid_at=timezone.now().isoformat(),
         )
         held_by = [*second.holds.values_list("rule_key", flat=True)]
-        assert held_by == (["anti-fraud"] if name == "bad" else [])
+        assert held_by == (["fraud-grade-returns-signing"] if name == "bad" else [])
 
 
 def test_a_changed_address_reaches_the_warehouse_that_has_the_parcel_already() -> None:

@@ -1,11 +1,14 @@
 """The shipped rules catch and route every known case, and nothing that is ordinary."""
 
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 import pytest
 
+from orders.divisions import PROVINCE_TAGS
+from orders.intake.addresses import EMBARGO, REMOTE
 from rules import lifecycle, live
 from rules.conditions import ListSnapshot
 from rules.decision import Decision
@@ -15,6 +18,7 @@ from rules.models import ListEntry, RuleSet
 from rules.normalization import skeleton
 from rules.parsing import parse_document
 from rules.starting import load_starter, starter_document, starter_lists
+from rules.trace import trace
 from tests.rules.documents import AT
 
 ORDINARY: dict[str, Any] = {
@@ -40,9 +44,16 @@ ORDINARY: dict[str, Any] = {
     "ship_to.address": "浙江省杭州市余杭区文一西路1号",
     "ship_to.street": "文一西路1号",
     "ship_to.phone": "+8613900000000",
+    "ship_to.embargoed": False,
+    "ship_to.remote": False,
+    "ship_to.unparseable": False,
     "customer.external_id": "C-1",
     "customer.employee": False,
     "customer.account_age_hours": Decimal(5000),
+    "customer.orders_total": Decimal(2),
+    "customer.cancelled_30d": Decimal(0),
+    "customer.address_changes_30d": Decimal(0),
+    "customer.returns_30d": Decimal(0),
     "customer.crm_grade": "B",
     "customer.return_rate_180d": Decimal("0.05"),
     "customer.sign_for_rate": Decimal("0.97"),
@@ -112,6 +123,7 @@ def test_an_ordinary_order_flows_by_the_default_route():
         ),
         ("embargo-region", "high", {"ship_to__province": "香港特别行政区"}),
         ("embargo-region", "high", {"ship_to__province": "台湾省"}),
+        ("embargo-region", "high", {"ship_to__embargoed": True}),
         (
             "embargo-air-goods",
             "medium",
@@ -149,15 +161,9 @@ def test_an_ordinary_order_flows_by_the_default_route():
             },
         ),
         ("too-many-coupons", "medium", {"coupon__count": Decimal(4)}),
-        (
-            "anti-fraud",
-            "high",
-            {
-                "customer__crm_grade": "D",
-                "customer__return_rate_180d": Decimal("0.3"),
-                "customer__sign_for_rate": Decimal("0.79"),
-            },
-        ),
+        ("coupon-unlinked", "medium", {"stock__coupon_unlinked": True}),
+        ("address-unreadable", "medium", {"ship_to__unparseable": True}),
+        ("address-changes", "medium", {"customer__address_changes_30d": Decimal(4)}),
         ("price-gap", "low", {"order__price_gap": Decimal("8.00")}),
     ],
 )
@@ -186,18 +192,97 @@ def test_an_abnormal_order_is_held_for_its_reason(rule, risk, changes):
             "order__unit_count": Decimal(2),
         },
         {"coupon__count": Decimal(3)},
-        {"customer__crm_grade": "D", "customer__return_rate_180d": Decimal("0.9")},
-        {
-            "customer__crm_grade": "D",
-            "customer__return_rate_180d": Decimal("0.9"),
-            "customer__sign_for_rate": None,
-        },
+        {"customer__address_changes_30d": Decimal(3)},
+        {"customer__address_changes_30d": Decimal(9), "order__is_gift": True},
+        {"stock__coupon_unlinked": False},
+        {"stock__coupon_unlinked": None},
+        {"ship_to__remote": True, "order__grand_total": Decimal(5000)},
         {"order__price_gap": Decimal("7.99")},
         {"ship_to__phone": None, "customer__external_id": None},
     ],
 )
 def test_what_is_only_half_of_a_case_is_not_held(changes):
     assert decide(**changes).intercept is None
+
+
+WORST: dict[str, Any] = {
+    "customer__crm_grade": "D",
+    "customer__return_rate_180d": Decimal("0.3"),
+    "customer__sign_for_rate": Decimal("0.79"),
+}
+
+
+def with_fraud_rules() -> CompiledRuleSet:
+    """The shipped rules with the pack against fraud switched on."""
+    document = parse_document(starter_document(), catalogue)
+    rules = [
+        replace(rule, status="live") if rule.key.startswith("fraud-") else rule
+        for rule in document.rules
+    ]
+    return CompiledRuleSet(rules, LISTS)
+
+
+@pytest.mark.parametrize(
+    ("rule", "risk", "changes"),
+    [
+        ("fraud-grade-returns-signing", "high", WORST),
+        (
+            "fraud-serial-returns",
+            "high",
+            {
+                "customer__crm_grade": "C",
+                "customer__returns_30d": Decimal(3),
+                "customer__return_rate_180d": Decimal("0.5"),
+            },
+        ),
+        (
+            "fraud-rarely-signed",
+            "medium",
+            {
+                "customer__crm_grade": "C",
+                "customer__sign_for_rate": Decimal("0.59"),
+                "customer__orders_total": Decimal(3),
+            },
+        ),
+        (
+            "fraud-cancels-and-returns",
+            "medium",
+            {
+                "customer__crm_grade": "D",
+                "customer__cancelled_30d": Decimal(5),
+                "customer__return_rate_180d": Decimal("0.2"),
+            },
+        ),
+        (None, "", WORST | {"customer__crm_grade": "B"}),
+        (None, "", WORST | {"customer__return_rate_180d": Decimal("0.29")}),
+        (None, "", WORST | {"customer__sign_for_rate": Decimal("0.8")}),
+        (None, "", WORST | {"customer__sign_for_rate": None}),
+        (None, "", WORST | {"customer__return_rate_180d": None}),
+    ],
+)
+def test_the_pack_against_fraud_holds_only_where_it_is_switched_on(rule, risk, changes):
+    facts = ORDINARY | {key.replace("__", "."): value for key, value in changes.items()}
+
+    assert decide(**changes).intercept is None
+    held = with_fraud_rules().decide(facts, AT).intercept
+    assert (held.rule_key if held else None) == rule
+    if held is not None:
+        assert held.actions[0].risk == risk
+
+
+def test_the_pack_against_fraud_is_shipped_switched_off():
+    rules = {rule["key"]: rule["status"] for rule in starter_document()["rules"]}
+    pack = {key: status for key, status in rules.items() if key.startswith("fraud-")}
+
+    assert len(pack) == 4
+    assert set(pack.values()) == {"disabled"}
+
+
+def test_the_remote_rule_only_watches():
+    facts = ORDINARY | {"ship_to.remote": True, "order.grand_total": Decimal(2000)}
+    traced = trace(parse_document(starter_document(), catalogue), facts, AT, LISTS)
+
+    assert [one.key for one in traced if one.outcome == "watched"] == ["remote-high-value"]
 
 
 @pytest.mark.parametrize(
@@ -319,7 +404,7 @@ def test_loading_publishes_once_and_then_changes_nothing():
 
     assert live.current().version == published.version == 1
     assert RuleSet.objects.count() == 1
-    assert ListEntry.objects.count() == entries == 5
+    assert ListEntry.objects.count() == entries == 11
 
 
 @pytest.mark.django_db
@@ -333,10 +418,18 @@ def test_loading_leaves_what_people_put_on_a_list():
     assert (reference_list.name, reference_list.version) == ("ours", 1)
 
 
-def test_every_list_that_the_rules_name_is_shipped():
+def test_every_list_that_rules_or_facts_name_is_shipped_and_no_other():
     document = parse_document(starter_document(), catalogue)
 
-    assert live.lists_named_by(document) == {raw["key"] for raw in starter_lists()}
+    named = live.lists_named_by(document) | {EMBARGO, REMOTE}
+    assert named == {raw["key"] for raw in starter_lists()}
+
+
+def test_the_remote_regions_are_those_that_the_divisions_call_remote():
+    (remote,) = [raw for raw in starter_lists() if raw["key"] == REMOTE]
+
+    expected = {name for name, tags in PROVINCE_TAGS.items() if "remote" in tags}
+    assert {entry["value"] for entry in remote["entries"]} == expected
 
 
 def test_the_default_catches_even_an_order_of_which_nothing_is_known():
