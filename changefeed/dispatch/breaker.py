@@ -1,9 +1,12 @@
 """State of endpoints: which may be sent to, when one is opened, probed, closed or paused."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
+
+from changefeed.dispatch.horizon import Horizon
 
 FAILURES_TO_OPEN = 5
 
@@ -13,18 +16,22 @@ FRESH_ATTEMPTS = 3
 
 _SENDABLE = """
 SELECT endpoint.id, name, url, endpoint.source, secrets, kinds, fields, concurrency, rate,
-       allowed_networks, endpoint.state, failures, openings
+       batch_size, coalesce, allowed_networks, endpoint.state, failures, openings
 FROM changefeed_endpoint AS endpoint
-WHERE (endpoint.state = 'active' AND EXISTS (
+LEFT JOIN unnest(%(ids)s::bigint[], %(since)s::timestamptz[]) AS known(id, since) USING (id)
+WHERE endpoint.id <> ALL (%(except)s::bigint[]) AND (
+    (endpoint.state = 'active' AND EXISTS (
         SELECT 1 FROM changefeed_feedlane AS lane
         WHERE lane.endpoint_id = endpoint.id AND lane.due_at <= now()
+          AND lane.due_at >= coalesce(known.since, '-infinity')
           AND (lane.lease_until IS NULL OR lane.lease_until < now())
       ))
-   OR (endpoint.state IN ('open', 'half_open') AND opened_until <= now() AND EXISTS (
+    OR (endpoint.state IN ('open', 'half_open') AND opened_until <= now() AND EXISTS (
         SELECT 1 FROM changefeed_feedlane AS lane
-        WHERE lane.endpoint_id = endpoint.id AND lane.due_at IS NOT NULL
+        WHERE lane.endpoint_id = endpoint.id
+          AND lane.due_at >= coalesce(known.since, '-infinity')
           AND (lane.lease_until IS NULL OR lane.lease_until < now())
-      ))
+      )))
 ORDER BY endpoint.id
 """
 
@@ -83,15 +90,26 @@ class EndpointView:
     fields: list[str]
     concurrency: int
     rate: int
+    batch_size: int
+    coalesce: bool
     allowed_networks: list[str]
     state: str
     failures: int
     openings: int
 
 
-async def sendable(connection: AsyncConnection[DictRow]) -> list[EndpointView]:
-    """Endpoints with something due that are active, or open and ready for a probe."""
-    found = await connection.execute(_SENDABLE)
+async def sendable(
+    connection: AsyncConnection[DictRow],
+    *,
+    horizon: Horizon | None = None,
+    busy: Collection[int] = (),
+) -> list[EndpointView]:
+    """Endpoints with something due that are active, or open and ready for a probe.
+
+    Those in `busy` are not looked at, nor what lies before the horizon.
+    """
+    known = (horizon or Horizon()).known()
+    found = await connection.execute(_SENDABLE, {**known, "except": list(busy)})
     return [EndpointView(**row) for row in await found.fetchall()]
 
 

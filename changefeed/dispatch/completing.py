@@ -14,16 +14,22 @@ from psycopg.rows import DictRow
 # lease was lost belongs to someone else. A lane that a writer is extending is left for the next
 # round instead of waited for, which could be long and could deadlock. Locking yields the newest
 # row, so `last_seq` includes what was committed while we were sending: only a lane with nothing
-# beyond what we covered disappears.
+# beyond what we covered disappears. A head below the one we claimed means that older changes are
+# to be told, again or late: it stays, the lane is let go, and what we told meanwhile comes round
+# once more, as a replay.
 COMPLETE = """
 WITH result AS (
     SELECT * FROM unnest(
         %(ids)s::bigint[], %(leases)s::uuid[], %(heads)s::bigint[], %(covered)s::bigint[],
-        %(states)s::text[], %(delays)s::double precision[], %(attempts)s::integer[],
-        %(rejections)s::integer[], %(since)s::timestamptz[]
-    ) AS result(id, lease_id, claimed_head, covered, state, delay, attempts, rejections, since)
+        %(ahead)s::text[], %(renewals)s::double precision[], %(states)s::text[],
+        %(delays)s::double precision[], %(attempts)s::integer[], %(rejections)s::integer[],
+        %(since)s::timestamptz[]
+    ) AS result(id, lease_id, claimed_head, covered, ahead, renewal, state, delay, attempts,
+                rejections, since)
 ), mine AS (
     SELECT lane.head_seq, lane.last_seq, result.*,
+           lane.head_seq >= claimed_head AS is_as_claimed,
+           lane.head_seq >= claimed_head AND renewal IS NOT NULL AS goes_on,
            lane.last_seq <= covered AND lane.head_seq >= claimed_head AS is_empty
     FROM changefeed_feedlane AS lane JOIN result ON lane.id = result.id
     WHERE lane.lease_id = result.lease_id
@@ -34,21 +40,27 @@ WITH result AS (
     WHERE lane.id = mine.id AND mine.is_empty
 ), kept AS (
     UPDATE changefeed_feedlane AS lane
-    SET head_seq = CASE WHEN mine.head_seq >= mine.claimed_head
+    SET head_seq = CASE WHEN is_as_claimed
                         THEN greatest(mine.head_seq, mine.covered + 1) ELSE mine.head_seq END,
+        delivered_seqs = CASE WHEN is_as_claimed
+                              THEN mine.ahead::bigint[] ELSE lane.delivered_seqs END,
+        replay_until = CASE WHEN is_as_claimed OR lane.replay_until IS NULL THEN lane.replay_until
+                            ELSE greatest(lane.replay_until, mine.covered) END,
         pending_since = CASE WHEN mine.covered >= mine.claimed_head
                              THEN coalesce(mine.since, now()) ELSE lane.pending_since END,
-        state = mine.state,
-        due_at = CASE WHEN mine.state = 'parked' THEN NULL
+        state = CASE WHEN goes_on THEN 'leased' ELSE mine.state END,
+        due_at = CASE WHEN goes_on THEN lane.due_at
+                      WHEN mine.state = 'parked' THEN NULL
                       ELSE now() + make_interval(secs => mine.delay) END,
         attempts = mine.attempts,
         rejections = mine.rejections,
-        lease_id = NULL,
-        lease_until = NULL
+        lease_id = CASE WHEN goes_on THEN lane.lease_id END,
+        lease_until = CASE WHEN goes_on THEN now() + make_interval(secs => mine.renewal) END
     FROM mine WHERE lane.id = mine.id AND NOT mine.is_empty
 )
 SELECT result.id,
-       CASE WHEN mine.id IS NOT NULL THEN 'completed'
+       CASE WHEN mine.goes_on AND NOT mine.is_empty THEN 'renewed'
+            WHEN mine.id IS NOT NULL THEN 'completed'
             WHEN lane.lease_id = result.lease_id THEN 'busy'
             ELSE 'lost' END AS fate
 FROM result
@@ -58,18 +70,21 @@ LEFT JOIN changefeed_feedlane AS lane ON lane.id = result.id
 
 _LOG = """
 INSERT INTO changefeed_attempt
-    (endpoint_id, subject_kind, subject_id, seq, sent_at, outcome, status, latency_ms, answer)
+    (endpoint_id, subject_kind, subject_id, seq, messages, batch, sent_at, outcome, status,
+     latency_ms, answer)
 SELECT * FROM unnest(
     %(endpoints)s::bigint[], %(kinds)s::text[], %(subjects)s::text[], %(seqs)s::bigint[],
-    %(times)s::timestamptz[], %(outcomes)s::text[], %(statuses)s::smallint[],
-    %(latencies)s::integer[], %(answers)s::text[]
+    %(messages)s::smallint[], %(batches)s::text[], %(times)s::timestamptz[],
+    %(outcomes)s::text[], %(statuses)s::smallint[], %(latencies)s::integer[], %(answers)s::text[]
 )
 """
 
 
 class Fate(StrEnum):
-    """What became of one result: applied, still locked by a writer, or no longer ours."""
+    """What became of one result: applied and let go, applied and still leased, not applied yet
+    because a writer holds the lane, or no longer ours."""
 
+    RENEWED = "renewed"
     COMPLETED = "completed"
     BUSY = "busy"
     LOST = "lost"
@@ -79,8 +94,9 @@ class Fate(StrEnum):
 class LaneResult:
     """Where a lane stands after we sent from it.
 
-    Everything up to `covered_seq` was acknowledged (or is not wanted); `state` is ready, backoff
-    or parked for what remains, due again in `delay` seconds.
+    Everything up to `covered_seq` was acknowledged (or is not wanted), and so was what is `ahead`
+    of it; `state` is ready, backoff or parked for what remains, due again in `delay` seconds.
+    With `renewal`, the lane is not let go: its lease holds for so many seconds from now.
     """
 
     lane_id: int
@@ -92,11 +108,13 @@ class LaneResult:
     attempts: int
     rejections: int
     pending_since: datetime | None
+    ahead: Sequence[int] = ()
+    renewal: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One request and what came back."""
+    """One request, as far as it concerned one subject, and what came back."""
 
     endpoint_id: int
     subject_kind: str
@@ -107,6 +125,8 @@ class AttemptRecord:
     status: int | None
     latency_ms: int
     answer: str
+    messages: int = 1
+    batch: str = ""
 
 
 async def complete(
@@ -132,6 +152,8 @@ async def log_attempts(
             "kinds": [one.subject_kind for one in attempts],
             "subjects": [one.subject_id for one in attempts],
             "seqs": [one.seq for one in attempts],
+            "messages": [one.messages for one in attempts],
+            "batches": [one.batch for one in attempts],
             "times": [one.sent_at for one in attempts],
             "outcomes": [one.outcome for one in attempts],
             "statuses": [one.status for one in attempts],
@@ -147,9 +169,16 @@ def _columns(results: Sequence[LaneResult]) -> dict[str, list[Any]]:
         "leases": [one.lease_id for one in results],
         "heads": [one.claimed_head for one in results],
         "covered": [one.covered_seq for one in results],
+        "ahead": [_array(one.ahead) for one in results],
+        "renewals": [one.renewal for one in results],
         "states": [one.state for one in results],
         "delays": [one.delay for one in results],
         "attempts": [one.attempts for one in results],
         "rejections": [one.rejections for one in results],
         "since": [one.pending_since for one in results],
     }
+
+
+def _array(numbers: Sequence[int]) -> str | None:
+    """A PostgreSQL array as text, for arrays within an array must be of one length."""
+    return "{" + ",".join(map(str, numbers)) + "}" if numbers else None

@@ -1,31 +1,33 @@
-"""Drains one endpoint: claims ahead, sends on many lanes at once, completes in small batches."""
+"""Drains one endpoint: claims ahead, sends from many lanes at once, records how far each came."""
 
 import asyncio
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from changefeed.dispatch import backoff, breaker, verdicts
+from changefeed.dispatch.answers import ItemOutcome, outcomes
 from changefeed.dispatch.backoff import Draw
 from changefeed.dispatch.breaker import FAILURES_TO_OPEN, FRESH_ATTEMPTS, EndpointView
 from changefeed.dispatch.claiming import ClaimedLane, claim
-from changefeed.dispatch.completing import (
-    AttemptRecord,
-    Fate,
-    LaneResult,
-    complete,
-    log_attempts,
-)
+from changefeed.dispatch.completing import AttemptRecord, Fate
 from changefeed.dispatch.database import Pool
+from changefeed.dispatch.horizon import Horizon
+from changefeed.dispatch.ledger import Ledger
+from changefeed.dispatch.loads import MOST_BYTES, Item, Load, halves, load_of, may_join, room_for
+from changefeed.dispatch.messages import Message, Parcel, parcel_of
 from changefeed.dispatch.sending import TOTAL_SECONDS, Answer, Sender
-from changefeed.dispatch.verdicts import Verdict
 from changefeed.models import AttemptOutcome, EndpointState
 
 MESSAGES_PER_LANE = 20
+# Drawing changes together needs sight of them.
+CHANGES_PER_COALESCING_LANE = 200
+MOST_LANES_IN_HAND = 1000
+# Claimed ahead is what this endpoint takes in so many seconds.
+_AHEAD_SECONDS = 0.5
+_LOOK_SECONDS = 0.05
 draw: Draw = random.uniform
-_FLUSH_EVERY_SECONDS = 0.01
-_FLUSH_AT_MOST = 500
-_BUSY_RETRY_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +43,45 @@ class Limits:
         return min(TOTAL_SECONDS, self.lease_seconds * 0.6)
 
 
+class _LaneQueue(asyncio.Queue[ClaimedLane]):
+    """Lanes to send from; one that is under way goes on before others begin."""
+
+    def _put(self, item: ClaimedLane) -> None:
+        if item.arrived:
+            self._queue.appendleft(item)  # type: ignore[attr-defined]
+        else:
+            super()._put(item)
+
+    def first(self) -> ClaimedLane | None:
+        """The next lane, left where it is."""
+        return self._queue[0] if self._queue else None  # type: ignore[attr-defined,no-any-return]
+
+
 class EndpointDrain:
     """One endpoint until nothing of it is due, it stops answering, or `halt()` is called.
 
-    Memory is bounded by the lanes in hand: at most four times the endpoint's concurrency, each
-    with up to MESSAGES_PER_LANE messages.
+    A lane's next message leaves only when the arrival of the one before is on record: a process
+    that dies repeats what was in flight and no more. Memory is bounded by the lanes in hand, at
+    most MOST_LANES_IN_HAND or twice the endpoint's concurrency, each with up to
+    MESSAGES_PER_LANE messages.
     """
 
-    def __init__(self, pool: Pool, endpoint: EndpointView, limits: Limits) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        endpoint: EndpointView,
+        limits: Limits,
+        horizon: Horizon | None = None,
+    ) -> None:
         self._pool = pool
         self._endpoint = endpoint
         self._limits = limits
-        self._queue: asyncio.Queue[ClaimedLane] = asyncio.Queue()
-        self._queue_is_low = asyncio.Event()
-        self._flushed = asyncio.Event()
-        self._results: list[LaneResult] = []
-        self._attempts: list[AttemptRecord] = []
-        self._have_results = asyncio.Event()
+        self._horizon = horizon or Horizon()
+        self._ledger = Ledger(pool, limits.lease_seconds, self._on_fate)
+        self._queue = _LaneQueue()
+        self._moved = asyncio.Event()
         self._in_hand = 0
+        self._settled = 0
         self._is_halted = False
         self._failures = endpoint.failures
         self._is_probing = False
@@ -72,7 +95,7 @@ class EndpointDrain:
     def halt(self) -> None:
         """Start nothing new; what is being sent is still completed."""
         self._is_halted = True
-        self._queue_is_low.set()
+        self._moved.set()
 
     async def run(self) -> int:
         """Drain; the number of messages acknowledged."""
@@ -88,51 +111,70 @@ class EndpointDrain:
             if endpoint.state != EndpointState.ACTIVE and not await self._probe():
                 return self.delivered
             async with asyncio.TaskGroup() as group:
-                flusher = group.create_task(self._flush_forever())
+                keeper = group.create_task(self._ledger.keep())
                 workers = [group.create_task(self._work()) for _ in range(self._breadth)]
                 await self._claim_until_empty()
-                for task in (*workers, flusher):
+                for task in (*workers, keeper):
                     task.cancel()
         return self.delivered
 
     # -- claiming -------------------------------------------------------------------------------
 
     async def _claim_until_empty(self) -> None:
+        began, settled_before = time.monotonic(), 0
+        least = min(2 * self._breadth * self._endpoint.batch_size, MOST_LANES_IN_HAND)
+        least = most = max(least, 2 * self._breadth)
         while not self._is_halted:
-            lanes = await self._claim(limit=2 * self._breadth)
+            self._moved.clear()
+            if self._in_hand > most // 2:
+                await self._wait_until_moved()
+                continue
+            now = time.monotonic()
+            if now - began >= _AHEAD_SECONDS / 2:
+                per_second = (self._settled - settled_before) / (now - began)
+                most = max(least, min(MOST_LANES_IN_HAND, round(per_second * _AHEAD_SECONDS)))
+                began, settled_before = now, self._settled
+            lanes = await self._claim(limit=most - self._in_hand)
             for lane in lanes:
                 self._queue.put_nowait(lane)
-            if lanes:
-                await self._wait_for_low_queue()
-            elif self._in_hand:
-                await self._wait_for_flush()
-            else:
-                break
+            if not lanes:
+                if not self._in_hand:
+                    break
+                await self._wait_until_moved()
         while self._in_hand:
-            await self._wait_for_flush()
+            self._moved.clear()
+            await self._moved.wait()
         await self._remember_failures()
 
-    async def _wait_for_low_queue(self) -> None:
-        self._queue_is_low.clear()
-        if self._queue.qsize() > self._breadth and not self._is_halted:
-            await self._queue_is_low.wait()
-
-    async def _wait_for_flush(self) -> None:
-        self._flushed.clear()
-        await self._flushed.wait()
+    async def _wait_until_moved(self) -> None:
+        """Until a lane is settled, but not long: others become due while one receives no answer."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._moved.wait(), _LOOK_SECONDS)
 
     async def _claim(self, limit: int, probe: bool = False) -> list[ClaimedLane]:
+        deep = CHANGES_PER_COALESCING_LANE if self._endpoint.coalesce else MESSAGES_PER_LANE
         async with self._pool.connection() as connection:
+            await self._horizon.refresh(connection)
             lanes = await claim(
                 connection,
                 self._endpoint,
                 limit=limit,
-                depth=1 if probe else MESSAGES_PER_LANE,
+                depth=1 if probe else deep,
                 lease_seconds=self._limits.lease_seconds,
                 probe=probe,
+                since=self._horizon.since(self._endpoint.id),
             )
         self._in_hand += len(lanes)
         return lanes
+
+    def _on_fate(self, lane: ClaimedLane, fate: Fate) -> None:
+        """A renewed lane goes on; any other is done with here."""
+        if fate is Fate.RENEWED:
+            self._queue.put_nowait(lane)
+            return
+        self._in_hand -= 1
+        self._settled += 1
+        self._moved.set()
 
     async def _probe(self) -> bool:
         """Send one message to an endpoint that did not answer; whether it does now."""
@@ -143,10 +185,10 @@ class EndpointDrain:
         lanes = await self._claim(limit=1, probe=True)
         self._is_probing = True
         for lane in lanes:
-            self._finish(lane, *await self._deliver(lane))
+            await self._deliver(self._loads_from(lane))
         self._is_probing = False
-        while self._results:
-            await self._flush()
+        while not self._ledger.is_empty:
+            await self._ledger.flush()
         if self._is_halted or not lanes:
             return False
         async with self._pool.connection() as connection:
@@ -161,32 +203,94 @@ class EndpointDrain:
 
     async def _work(self) -> None:
         while True:
-            lane = await self._queue.get()
-            self._finish(lane, *await self._deliver(lane))
-            if self._queue.qsize() <= self._breadth:
-                self._queue_is_low.set()
+            await self._deliver(self._loads_from(await self._queue.get()))
 
-    async def _deliver(self, lane: ClaimedLane) -> tuple[int, Verdict]:
-        """Send the lane's messages in order; the last sequence covered, and what follows."""
-        covered = lane.head_seq - 1
-        attempts, rejections = lane.attempts, lane.rejections
-        for message in lane.messages:
+    def _loads_from(self, lane: ClaimedLane) -> list[Load]:
+        """What goes with this lane into one request: what is there already, nothing waited for."""
+        room = room_for(lane, self._endpoint.batch_size)
+        loads = [load_of(lane, room, MOST_BYTES)]
+        room -= len(loads[0].messages)
+        room_bytes = MOST_BYTES - sum(len(one.body) for one in loads[0].messages)
+        while room > 0 and room_bytes > 0 and loads[0].messages:
+            following = self._queue.first()
+            if following is None or not may_join(following, lane):
+                break
+            load = load_of(self._queue.get_nowait(), room, room_bytes)
+            room -= len(load.messages)
+            room_bytes -= sum(len(one.body) for one in load.messages)
+            loads.append(load)
+        return loads
+
+    async def _deliver(self, loads: list[Load]) -> None:
+        """Send the loads, in halves where the endpoint refuses the whole; then settle each lane."""
+        items: list[Item] = [(load, message) for load in loads for message in load.messages]
+        # Enough to find two refused messages; of more, the rest comes in smaller batches later.
+        splits_left = 2 * len(items).bit_length()
+        parts = [items] if items else []
+        while parts:
+            part = [item for item in parts.pop() if item[0].failure is None]
+            if not part:
+                continue
             await self._keep_pace()
-            if self._is_halted or not self._may_send(lane):
-                return covered, verdicts.untouched(attempts, rejections)
-            answer = await self._sender.send(message)
-            self._log(lane, message.seq, answer)
-            if answer.outcome is not AttemptOutcome.DELIVERED:
-                await self._note_failure(answer, attempts)
-                return covered, verdicts.after_failure(
-                    answer.outcome, attempts, rejections, answer.retry_after, draw
-                )
-            covered, attempts, rejections = message.seq, 0, 0
+            if self._is_halted or not all(self._may_send(load.lane) for load, _message in part):
+                break
+            parcel = parcel_of(
+                [message for _load, message in part], as_batch=self._endpoint.batch_size > 1
+            )
+            answer = await self._sender.send(parcel)
+            is_refused = answer.outcome is AttemptOutcome.REJECTED and len(part) > 1
+            if is_refused and splits_left:
+                splits_left -= 1
+                self._failures = 0
+                first, second = halves(part)
+                parts += [second, first]
+                continue
+            await self._take_answer(parcel, part, answer, is_counted=not is_refused)
+        for load in loads:
+            self._settle(load)
+
+    async def _take_answer(
+        self, parcel: Parcel, part: list[Item], answer: Answer, *, is_counted: bool
+    ) -> None:
+        """Note for each lane of a request which of its messages arrived, and log it."""
+        attempts_before = min(load.lane.attempts for load, _message in part)
+        found = outcomes(answer, [message.id for _load, message in part], is_batch=parcel.is_batch)
+        by_lane: dict[int, tuple[Load, list[Message], list[ItemOutcome]]] = {}
+        for (load, message), outcome in zip(part, found, strict=True):
+            entry = by_lane.setdefault(load.lane.id, (load, [], []))
+            entry[1].append(message)
+            entry[2].append(outcome)
+        for load, messages, results in by_lane.values():
+            arrived, failure = load.take(results)
+            self.delivered += arrived
+            if arrived:
+                self._log(load, parcel, answer, messages[arrived - 1], results[0], arrived)
+            if failure is not None:
+                load.is_counted = is_counted
+                load.retry_after = None if failure.is_own else answer.retry_after
+                self._log(load, parcel, answer, messages[arrived], failure, 1)
+        if answer.outcome is AttemptOutcome.DELIVERED:
             self._failures = 0
-            self.delivered += 1
-        if lane.is_read_out:
-            covered = max(covered, lane.last_seq)
-        return covered, verdicts.ready()
+        else:
+            await self._note_failure(answer, attempts_before)
+
+    def _settle(self, load: Load) -> None:
+        """Hand the lane to the ledger with what follows for it."""
+        lane, failure = load.lane, load.failure
+        if failure is not None:
+            outcome = failure.outcome
+            if outcome is AttemptOutcome.REJECTED and not load.is_counted:
+                outcome = AttemptOutcome.FAILED
+            verdict = verdicts.after_failure(
+                outcome, lane.attempts, lane.rejections, load.retry_after, draw
+            )
+            self._ledger.release(lane, verdict)
+        elif not lane.waiting:
+            self._ledger.release(lane, verdicts.ready())
+        elif lane.arrived and not self._is_halted and self._may_send(lane):
+            self._ledger.renew(lane, verdicts.ready())
+        else:
+            self._ledger.release(lane, verdicts.untouched(lane.attempts, lane.rejections))
 
     def _may_send(self, lane: ClaimedLane) -> bool:
         """Whether a request begun now ends before the lease does."""
@@ -236,60 +340,30 @@ class EndpointDrain:
                 counted=asked is None,
             )
 
-    # -- completing -----------------------------------------------------------------------------
-
-    def _finish(self, lane: ClaimedLane, covered: int, verdict: Verdict) -> None:
-        self._results.append(
-            LaneResult(
-                lane_id=lane.id,
-                lease_id=lane.lease.id,
-                claimed_head=lane.head_seq,
-                covered_seq=covered,
-                state=verdict.state,
-                delay=verdict.delay,
-                attempts=verdict.attempts,
-                rejections=verdict.rejections,
-                pending_since=lane.pending_since(covered),
-            )
-        )
-        self._have_results.set()
-
-    def _log(self, lane: ClaimedLane, seq: int, answer: Answer) -> None:
-        self._attempts.append(
+    def _log(
+        self,
+        load: Load,
+        parcel: Parcel,
+        answer: Answer,
+        message: Message,
+        outcome: ItemOutcome,
+        messages: int,
+    ) -> None:
+        self._ledger.log(
             AttemptRecord(
                 endpoint_id=self._endpoint.id,
-                subject_kind=lane.subject_kind,
-                subject_id=lane.subject_id,
-                seq=seq,
+                subject_kind=load.lane.subject_kind,
+                subject_id=load.lane.subject_id,
+                seq=message.seq,
+                messages=messages,
+                batch=parcel.id if parcel.is_batch else "",
                 sent_at=answer.sent_at,
-                outcome=answer.outcome,
-                status=answer.status,
+                outcome=outcome.outcome,
+                status=outcome.status,
                 latency_ms=answer.latency_ms,
-                answer=answer.text,
+                answer=outcome.text,
             )
         )
-
-    async def _flush_forever(self) -> None:
-        while True:
-            await self._have_results.wait()
-            await asyncio.sleep(_FLUSH_EVERY_SECONDS)
-            await self._flush()
-
-    async def _flush(self) -> None:
-        """Complete what is finished; what a writer holds locked comes back for another round."""
-        results, self._results = self._results[:_FLUSH_AT_MOST], self._results[_FLUSH_AT_MOST:]
-        attempts, self._attempts = self._attempts, []
-        async with self._pool.connection() as connection:
-            fates = await complete(connection, results)
-            await log_attempts(connection, attempts)
-        busy = [one for one in results if fates.get(one.lane_id) is Fate.BUSY]
-        self._results.extend(busy)
-        self._in_hand -= len(results) - len(busy)
-        if not self._results:
-            self._have_results.clear()
-        elif busy:
-            await asyncio.sleep(_BUSY_RETRY_SECONDS)
-        self._flushed.set()
 
     async def _remember_failures(self) -> None:
         if self._failures != self._endpoint.failures and not self._is_halted:

@@ -10,6 +10,7 @@ from changefeed.dispatch import breaker
 from changefeed.dispatch.breaker import EndpointView
 from changefeed.dispatch.database import Pool, open_pool, take_place
 from changefeed.dispatch.draining import EndpointDrain, Limits
+from changefeed.dispatch.horizon import horizon_of_process
 
 POLL_SECONDS = 0.05
 
@@ -28,6 +29,8 @@ class Dispatcher:
             lease_seconds=settings.FEED_LEASE_SECONDS,
             allow_private=settings.FEED_ALLOW_PRIVATE_ADDRESSES,
         )
+        self._horizon = horizon_of_process()
+        self._horizon.doubt()
         self._drains: dict[int, tuple[EndpointDrain, asyncio.Task[int]]] = {}
         self._is_stopped = asyncio.Event()
         self._delivered = 0
@@ -69,10 +72,13 @@ class Dispatcher:
 
     async def _start_drains(self) -> None:
         async with self._pool.connection() as connection:
-            endpoints = await breaker.sendable(connection)
+            await self._horizon.refresh(connection)
+            endpoints = await breaker.sendable(
+                connection, horizon=self._horizon, busy=self._drains.keys()
+            )
         for endpoint in endpoints:
             if endpoint.id not in self._drains and self._is_mine(endpoint):
-                drain = EndpointDrain(self._pool, endpoint, self._limits)
+                drain = EndpointDrain(self._pool, endpoint, self._limits, self._horizon)
                 self._drains[endpoint.id] = (drain, asyncio.create_task(drain.run()))
 
     def _is_mine(self, endpoint: EndpointView) -> bool:

@@ -1,7 +1,9 @@
 """One signed POST to an endpoint, and what its answer means."""
 
+from __future__ import annotations
+
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -12,7 +14,7 @@ from yarl import URL
 from changefeed.dispatch.addresses import AddressPolicy, VettingResolver
 from changefeed.dispatch.backoff import retry_after
 from changefeed.dispatch.breaker import EndpointView
-from changefeed.dispatch.messages import Message
+from changefeed.dispatch.messages import Parcel
 from changefeed.errors import AddressRefused
 from changefeed.models import AttemptOutcome
 from changefeed.signatures import key_of, sign
@@ -21,14 +23,16 @@ CONNECT_SECONDS = 3.0
 TOTAL_SECONDS = 10.0
 MOST_ANSWER_BYTES = 64 * 1024
 KEPT_ANSWER_CHARACTERS = 500
-_TRANSIENT_REFUSALS = {408, 425, 429}
+TRANSIENT_REFUSALS = {408, 425, 429}
+REPLAY_HEADER = "webhook-replay"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back: an HTTP status with the first characters of its body, or a reason for none.
 
-    `retry_after` is in seconds, when the endpoint asked for a pause.
+    `retry_after` is in seconds, when the endpoint asked for a pause. `document` is what could be
+    read of the body; `is_cut` says that it may be JSON with its end missing.
     """
 
     outcome: AttemptOutcome
@@ -37,6 +41,8 @@ class Answer:
     sent_at: datetime
     latency_ms: int
     retry_after: float | None = None
+    document: bytes = b""
+    is_cut: bool = False
 
     def described(self) -> str:
         """One line for people."""
@@ -91,58 +97,79 @@ class Sender:
     ) -> None:
         await self._session.close()
 
-    async def send(self, message: Message) -> Answer:
-        """POST the message once; every way to fail becomes an Answer."""
+    async def send(self, parcel: Parcel) -> Answer:
+        """POST the parcel once; every way to fail becomes an Answer."""
         sent_at = datetime.now(UTC)
         began = time.monotonic()
-        status, text, pause = await self._post(message, int(sent_at.timestamp()))
+        reply = await self._post(parcel, int(sent_at.timestamp()))
         return Answer(
-            outcome=_meaning(status, pause),
-            status=status,
-            text=text,
+            outcome=_meaning(reply.status, reply.pause),
+            status=reply.status,
+            text=reply.text(),
             sent_at=sent_at,
             latency_ms=round((time.monotonic() - began) * 1000),
-            retry_after=pause,
+            retry_after=reply.pause,
+            document=bytes(reply.body),
+            is_cut=reply.is_json and not reply.is_whole,
         )
 
-    async def _post(self, message: Message, timestamp: int) -> tuple[int | None, str, float | None]:
-        headers = {
-            "webhook-id": message.id,
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": sign(message.id, timestamp, message.body, self._keys),
-        }
+    async def _post(self, parcel: Parcel, timestamp: int) -> _Reply:
+        reply = _Reply()
         if self._refused:
-            return None, f"address refused: {self._refused}", None
-        status: int | None = None
+            reply.problem = f"address refused: {self._refused}"
+            return reply
+        headers = {
+            "webhook-id": parcel.id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": sign(parcel.id, timestamp, parcel.body, self._keys),
+        }
+        if parcel.is_replay:
+            headers[REPLAY_HEADER] = "true"
         try:
             async with self._session.post(
-                self._url, data=message.body, headers=headers, allow_redirects=False
+                self._url, data=parcel.body, headers=headers, allow_redirects=False
             ) as response:
-                status = response.status
-                pause = retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
-                return status, await _first_bytes(response), pause
+                reply.status = response.status
+                reply.is_json = "json" in response.headers.get("Content-Type", "")
+                if asked := response.headers.get("Retry-After"):
+                    reply.pause = retry_after(asked, datetime.now(UTC))
+                await reply.read(response)
         except AddressRefused as refused:
-            return None, f"address refused: {refused}", None
+            reply.problem = f"address refused: {refused}"
         except TimeoutError:
-            return status, "timed out", None
+            reply.problem = "timed out"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return status, f"{type(error).__name__}: {error}"[:KEPT_ANSWER_CHARACTERS], None
+            reply.problem = f"{type(error).__name__}: {error}"[:KEPT_ANSWER_CHARACTERS]
+        return reply
 
 
-async def _first_bytes(response: aiohttp.ClientResponse) -> str:
-    """The first characters of the answer; the connection is dropped if much more is coming."""
-    room = MOST_ANSWER_BYTES
-    kept = b""
-    while room > 0:
-        chunk = await response.content.read(room)
-        if not chunk:
-            break
-        room -= len(chunk)
-        if len(kept) < KEPT_ANSWER_CHARACTERS:
-            kept += chunk[:KEPT_ANSWER_CHARACTERS]
-    else:
+@dataclass(slots=True)
+class _Reply:
+    """An answer while it is being read, or the problem that ended it."""
+
+    status: int | None = None
+    pause: float | None = None
+    is_json: bool = False
+    is_whole: bool = False
+    body: bytearray = field(default_factory=bytearray)
+    problem: str = ""
+
+    async def read(self, response: aiohttp.ClientResponse) -> None:
+        """Take the first of the body; the connection is dropped if much more is coming."""
+        while len(self.body) < MOST_ANSWER_BYTES:
+            chunk = await response.content.read(MOST_ANSWER_BYTES - len(self.body))
+            if not chunk:
+                self.is_whole = True
+                return
+            self.body += chunk
         response.close()
-    return kept[:KEPT_ANSWER_CHARACTERS].decode(errors="replace").replace("\x00", "")
+
+    def text(self) -> str:
+        """What people are shown of it."""
+        if self.problem:
+            return self.problem
+        kept = self.body[:KEPT_ANSWER_CHARACTERS]
+        return kept.decode(errors="replace").replace("\x00", "")
 
 
 def _meaning(status: int | None, pause: float | None) -> AttemptOutcome:
@@ -155,6 +182,6 @@ def _meaning(status: int | None, pause: float | None) -> AttemptOutcome:
         return AttemptOutcome.GONE
     if status == 429 or (status == 503 and pause is not None):
         return AttemptOutcome.THROTTLED
-    if 400 <= status < 500 and status not in _TRANSIENT_REFUSALS:
+    if 400 <= status < 500 and status not in TRANSIENT_REFUSALS:
         return AttemptOutcome.REJECTED
     return AttemptOutcome.FAILED

@@ -6,17 +6,24 @@ from changefeed.models.inbox import Inbox
 from changefeed.models.keys import ApiKey
 from changefeed.models.lanes import Attempt, AttemptOutcome, FeedLane, LaneState
 from changefeed.models.pulling import PullCursor, PullWindow
+from changefeed.models.replays import Replay
+from changefeed.models.watching import AlertDigest, AlertKind, FeedAlert, LagSample
 
 __all__ = [
+    "AlertDigest",
+    "AlertKind",
     "ApiKey",
     "Attempt",
     "AttemptOutcome",
     "Change",
     "Endpoint",
     "EndpointState",
+    "FeedAlert",
     "FeedLane",
     "Inbox",
+    "LagSample",
     "LaneState",
     "PullCursor",
     "PullWindow",
+    "Replay",
 ]

@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 from changefeed.validation import validate_address, validate_network
 
+MOST_PER_BATCH = 500
+
 
 class EndpointState(models.TextChoices):
     """Breaker of one endpoint: active → open → half_open (one probe) → active; or paused."""
@@ -51,7 +53,18 @@ class Endpoint(models.Model):
         _("requests per second"), default=0, help_text=_("0 means as fast as it answers.")
     )
     batch_size = models.PositiveSmallIntegerField(
-        _("events per request"), default=1, validators=[MinValueValidator(1)], editable=False
+        _("events per request"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_PER_BATCH)],
+        help_text=_("Above 1, every request is a batch, which the receiver must understand."),
+    )
+    coalesce = models.BooleanField(
+        _("only the newest of a field"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "Several pending changes of one field are told as one, which lists what it stands for."
+        ),
     )
     allowed_networks = ArrayField(
         models.TextField(validators=[validate_network]),

@@ -1,5 +1,6 @@
 """What is still to be delivered, and what was tried."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy as _
@@ -19,8 +20,10 @@ class LaneState(models.TextChoices):
 class FeedLane(models.Model):
     """Pending changes of one subject for one endpoint; the row exists only while some are pending.
 
-    `head_seq` and `last_seq` bound them. A parked lane has no `due_at`. The foreign key has no
-    database constraint: its check would lock the endpoint's row in every writing transaction.
+    `head_seq` and `last_seq` bound them; of these, `delivered_seqs` have arrived ahead of the head,
+    and those up to `replay_until` are told once more. A parked lane has no `due_at`. The foreign
+    key has no database constraint: its check would lock the endpoint's row in every writing
+    transaction.
     """
 
     endpoint = models.ForeignKey(
@@ -42,6 +45,10 @@ class FeedLane(models.Model):
     lease_until = models.DateTimeField(_("leased until"), null=True)
     state = models.TextField(_("state"), choices=LaneState.choices, db_default=LaneState.READY)
     pending_since = models.DateTimeField(_("pending since"))
+    delivered_seqs = ArrayField(
+        models.BigIntegerField(), verbose_name=_("delivered ahead"), null=True, editable=False
+    )
+    replay_until = models.BigIntegerField(_("replayed up to"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("feed lane")
@@ -69,7 +76,11 @@ class AttemptOutcome(models.TextChoices):
 
 
 class Attempt(models.Model):
-    """One request to an endpoint and its answer; partitioned by day, kept for the retention."""
+    """What one request meant for one subject; partitioned by day, kept for the retention.
+
+    `messages` of the subject were in the request, the last of them `seq`. `batch` is the
+    `webhook-id` of a request that held a batch.
+    """
 
     id = models.BigIntegerField(
         primary_key=True, db_default=RawSQL("nextval('changefeed_attempt_id_seq')", ())
@@ -85,6 +96,8 @@ class Attempt(models.Model):
     subject_kind = models.TextField(_("subject kind"))
     subject_id = models.TextField(_("subject"))
     seq = models.BigIntegerField(_("sequence"))
+    messages = models.SmallIntegerField(_("messages"), default=1, db_default=1)
+    batch = models.TextField(_("batch"), blank=True, default="", db_default="")
     sent_at = models.DateTimeField(_("sent at"))
     outcome = models.TextField(_("outcome"), choices=AttemptOutcome.choices)
     status = models.SmallIntegerField(_("HTTP status"), null=True)

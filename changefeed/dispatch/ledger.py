@@ -1,0 +1,110 @@
+"""Collects what became of lanes and writes it down, many lanes in one transaction."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from changefeed.dispatch.claiming import ClaimedLane, Lease
+from changefeed.dispatch.completing import (
+    AttemptRecord,
+    Fate,
+    LaneResult,
+    complete,
+    log_attempts,
+)
+from changefeed.dispatch.database import Pool
+from changefeed.dispatch.verdicts import Verdict
+
+_GATHER_SECONDS = 0.01
+# A lane that has more to send waits for its progress to be on record, so it waits little.
+_GATHER_WITH_RENEWALS_SECONDS = 0.002
+_AT_MOST = 1000
+_BUSY_RETRY_SECONDS = 0.05
+
+
+class Ledger:
+    """What is to be written down for one endpoint's lanes.
+
+    `on_fate` hears what became of each lane: renewed ones may be sent from again, all others are
+    out of our hands. A lane that a writer holds locked comes back for another round by itself.
+    """
+
+    def __init__(
+        self, pool: Pool, lease_seconds: int, on_fate: Callable[[ClaimedLane, Fate], None]
+    ) -> None:
+        self._pool = pool
+        self._lease_seconds = lease_seconds
+        self._on_fate = on_fate
+        self._results: list[tuple[ClaimedLane, LaneResult]] = []
+        self._attempts: list[AttemptRecord] = []
+        self._have_results = asyncio.Event()
+        self._has_renewals = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._results
+
+    def log(self, attempt: AttemptRecord) -> None:
+        """Write an attempt down with the next results."""
+        self._attempts.append(attempt)
+
+    def release(self, lane: ClaimedLane, verdict: Verdict) -> None:
+        """Let the lane go, as far as it came."""
+        self._add(lane, verdict, renewal=None)
+
+    def renew(self, lane: ClaimedLane, verdict: Verdict) -> None:
+        """Put on record how far the lane came, and hold it longer."""
+        self._has_renewals = True
+        self._add(lane, verdict, renewal=float(self._lease_seconds))
+
+    def _add(self, lane: ClaimedLane, verdict: Verdict, renewal: float | None) -> None:
+        covered = lane.covered_seq()
+        result = LaneResult(
+            lane_id=lane.id,
+            lease_id=lane.lease.id,
+            claimed_head=lane.head_seq,
+            covered_seq=covered,
+            state=verdict.state,
+            delay=verdict.delay,
+            attempts=verdict.attempts,
+            rejections=verdict.rejections,
+            pending_since=lane.pending_since(),
+            ahead=lane.ahead(covered),
+            renewal=renewal,
+        )
+        self._results.append((lane, result))
+        self._have_results.set()
+
+    async def keep(self) -> None:
+        """Write down whatever comes, until cancelled."""
+        while True:
+            await self._have_results.wait()
+            await asyncio.sleep(
+                _GATHER_WITH_RENEWALS_SECONDS if self._has_renewals else _GATHER_SECONDS
+            )
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write down what there is."""
+        results, self._results = self._results[:_AT_MOST], self._results[_AT_MOST:]
+        attempts, self._attempts = self._attempts, []
+        self._has_renewals = any(one.renewal is not None for _lane, one in self._results)
+        began = time.monotonic()
+        async with self._pool.connection() as connection, connection.transaction():
+            fates = await complete(connection, [result for _lane, result in results])
+            await log_attempts(connection, attempts)
+        is_held_up = False
+        for lane, result in results:
+            fate = fates.get(result.lane_id, Fate.LOST)
+            if fate is Fate.BUSY:
+                self._results.append((lane, result))
+                is_held_up = True
+                continue
+            if fate is Fate.RENEWED:
+                lane.head_seq = max(lane.head_seq, result.covered_seq + 1)
+                lane.lease = Lease(lane.lease.id, began + self._lease_seconds)
+            self._on_fate(lane, fate)
+        if not self._results:
+            self._have_results.clear()
+        elif is_held_up:
+            await asyncio.sleep(_BUSY_RETRY_SECONDS)
