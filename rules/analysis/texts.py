@@ -7,6 +7,8 @@ one switch for each needle, so that many needles do not multiply.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
 
 from django.utils.translation import gettext
 
@@ -136,7 +138,7 @@ class TextDomain:
     def _free_text(self, held: Sequence[str]) -> str:
         """A text that no row names and no list holds, containing just these needles."""
         longest = [it for it in held if not any(it != other and it in other for other in held)]
-        joiner = self._joiner()
+        joiner = self._joiner
         text = joiner.join(longest)
         if not longest:
             word = gettext("anything else")
@@ -145,12 +147,13 @@ class TextDomain:
             text += joiner
         return text
 
+    @cached_property
     def _joiner(self) -> str:
+        """A character that no needle contains, so that texts joined by it make no new one."""
         used = set("".join(self._needles))
-        spare = (chr(code) for code in range(0x4E00, 0x9FFF))
         return next(
             char
-            for char in (*_JOINERS, *spare)
+            for char in chain(_JOINERS, map(chr, range(0x4E00, 0x9FFF)))
             if (folded := skeleton(char)) and not used & set(folded)
         )
 
