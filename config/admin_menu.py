@@ -114,6 +114,12 @@ GROUPS: list[dict[str, Any]] = [
                 "orders.view_channel",
             ),
             _item(
+                _("Linked coupons"),
+                "local_activity",
+                "orders_channelcoupon_changelist",
+                "orders.view_channelcoupon",
+            ),
+            _item(
                 _("Warehouses"),
                 "home_work",
                 "orders_warehouse_changelist",

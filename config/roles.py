@@ -41,6 +41,7 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
             *("view_*", "edit_order", "route_order", "note_order", "move_stock"),
             *(f"{verb}_{model}" for model in CATALOGUE for verb in ("add", "change")),
             *("add_settlementprice", "change_settlementprice", "delete_settlementprice"),
+            *("add_channelcoupon", "change_channelcoupon", "delete_channelcoupon"),
         ),
         "rules": ("*",),
         "returns": ("view_*",),

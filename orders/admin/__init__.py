@@ -2,6 +2,7 @@
 
 from orders.admin import (
     catalogue,
+    coupons,
     customers,
     decisions,
     holds,
@@ -13,6 +14,7 @@ from orders.admin import (
 
 __all__ = [
     "catalogue",
+    "coupons",
     "customers",
     "decisions",
     "holds",

@@ -10,6 +10,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from orders.admin.base import DeskAdmin
+from orders.admin.coupons import ChannelCouponInline
 from orders.models import Channel, Courier, Packaging, SettlementPrice, Sku, Warehouse
 
 
@@ -40,7 +41,7 @@ class CodedAdmin(DeskAdmin):
 
 @admin.register(Channel)
 class ChannelAdmin(CodedAdmin):
-    inlines = (SettlementPriceInline,)
+    inlines = (SettlementPriceInline, ChannelCouponInline)
 
 
 @admin.register(Courier)
