@@ -23,6 +23,7 @@ from rules.group_index import GroupIndex
 from rules.history import Case, Record, Verdict
 from rules.sweep import Sweep, SweepPlan
 
+_NOTHING = Decimal(0)
 REMEMBERED = 32_768
 """Different outcomes kept apart before they are added up, so that memory stays bounded."""
 
@@ -60,6 +61,7 @@ class Backtest:
         self._by_holding: dict[int, Tally] = {}
         self._by_winners: dict[tuple[Winners, Winners], Tally] = {}
         self._changed: list[tuple[int, Tally]] = []
+        self._place = 0
         self._classes = {name: Pile() for name in CLASSES}
         self._routes: dict[tuple[str, str, str], Pile] = {}
         self._hits: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
@@ -90,7 +92,10 @@ class Backtest:
             if tally.classes:
                 changed.append((case, tally))
             if case in was_fine:
-                self._judge(case, tally)
+                if was_fine[case]:
+                    tally.fine += 1
+                else:
+                    tally.right += 1
             if unseen:
                 unseen.difference_update(facts)
             if sweep is not None:
@@ -104,15 +109,15 @@ class Backtest:
         return [case for case, _tally in changed]
 
     def settle(self, amounts: Mapping[int, Decimal]) -> None:
-        """Count the changed cases of the batch, with the money at stake of each."""
+        """Take the money at stake of the cases that `take` named."""
         for case, tally in self._changed:
-            amount, fine = amounts.get(case, Decimal(0)), self._was_fine.get(case)
+            place = self._place = self._place + 1
+            tally.amount += amounts.get(case, _NOTHING)
+            if len(tally.first) < ROUTE_EXAMPLES:
+                tally.first.append((place, case, tally))
             for name in tally.classes:
-                self._classes[name].add(case, tally, amount, fine, EXAMPLES)
-            if "rerouted" in tally.classes:
-                for route in routes_of(tally):
-                    pile = self._routes.setdefault(route, Pile())
-                    pile.add(case, tally, amount, fine, ROUTE_EXAMPLES)
+                if len(named := self._classes[name].examples) < EXAMPLES:
+                    named.append((place, case, tally))
         self._changed = []
         if len(self._by_winners) > REMEMBERED:
             self._fold()
@@ -127,11 +132,6 @@ class Backtest:
             self._by_holding[holding] = tally
         return tally
 
-    def _judge(self, case: int, tally: Tally) -> None:
-        acts = self._sweep is not None and self._sweep.plan.rule.key in tally.tried.acted
-        held = bool(tally.base.held_by), bool(tally.tried.held_by)
-        self._judged[self._was_fine[case], *held, acts] += 1
-
     def _fold(self) -> None:
         """Add the tallies up and forget them, so that memory stays bounded."""
         for tally in self._by_winners.values():
@@ -139,15 +139,30 @@ class Backtest:
                 self._held[side] += tally.count * bool(outcome.held_by)
                 for key in outcome.acted:
                     self._hits[side][key] += tally.count
+            self._judge(tally)
+            for name in tally.classes:
+                self._classes[name].add(tally)
+            if "rerouted" in tally.classes:
+                for route in routes_of(tally):
+                    pile = self._routes.setdefault(route, Pile())
+                    pile.add(tally)
+                    pile.name_first(tally)
         self._by_winners.clear()
         self._by_holding.clear()
 
+    def _judge(self, tally: Tally) -> None:
+        acts = self._sweep is not None and self._sweep.plan.rule.key in tally.tried.acted
+        held = bool(tally.base.held_by), bool(tally.tried.held_by)
+        self._judged[True, *held, acts] += tally.fine
+        self._judged[False, *held, acts] += tally.right
+
     def examples(self) -> list[int]:
-        """The cases that the result names."""
+        """The cases that the result names; asked when all are taken."""
+        self._fold()
         found = {
             case
             for pile in (*self._classes.values(), *self._routes.values())
-            for case, _tally in pile.examples
+            for _place, case, _tally in pile.examples
         }
         return sorted(found)
 

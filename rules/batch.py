@@ -65,6 +65,15 @@ class Numbered:
             self._bits(lambda rule, slot=slot: any(a.slot == slot for a in rule.then))
             for slot in sorted({a.slot for rule in self.rules for a in rule.then if a.slot})
         ] + [self._bits(lambda rule: rule.layer == "dispatch")]
+        self._dispatching = len(self._places)
+        self._given = [
+            (
+                {action.slot: action.value for action in rule.then if action.slot},
+                tuple(action.tag for action in rule.then if action.do == "tag"),
+                tuple(action.key for action in rule.then if action.do == "effect"),
+            )
+            for rule in self.rules
+        ]
         self._tagging = self._bits(lambda rule: rule.layer == "tag")
 
     def _bits(self, is_meant: Callable[[Rule], bool]) -> int:
@@ -106,23 +115,23 @@ class Numbered:
         if winners[0] >= 0:
             key = self.rules[winners[0]].key
             return Outcome(held_by=key, acted=(key,))
-        acted = [self.rules[number] for number in sorted({n for n in winners if n >= 0})]
         slots: dict[str, str] = {}
         tags: set[str] = set()
         effects: set[str] = set()
-        dispatch = False
-        for rule in acted:
-            slots |= {a.slot: a.value for a in rule.then if a.slot and a.slot not in slots}
-            tags |= {action.tag for action in rule.then if action.do == "tag"}
-            effects |= {action.key for action in rule.then if action.do == "effect"}
-            dispatch = dispatch or rule.layer == "dispatch"
+        acted = sorted({number for number in winners if number >= 0})
+        for number in acted:
+            given, tagged, done = self._given[number]
+            if given:
+                slots = given | slots
+            tags.update(tagged)
+            effects.update(done)
         return Outcome(
             "",
             tuple(sorted(slots.items())),
             tuple(sorted(tags)),
             tuple(sorted(effects)),
-            dispatch,
-            tuple(rule.key for rule in acted),
+            winners[self._dispatching] >= 0,
+            tuple([self.rules[number].key for number in acted]),
         )
 
 

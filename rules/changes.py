@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from operator import itemgetter
 
 from rules.batch import Outcome
 from rules.estimates import share
@@ -29,12 +30,20 @@ CLASSES = (
 
 @dataclass(slots=True)
 class Tally:
-    """Cases with the same two outcomes."""
+    """Cases with the same two outcomes; of those that change, the money and the first ones."""
 
     base: Outcome
     tried: Outcome
     classes: tuple[str, ...]
     count: int = 0
+    fine: int = 0
+    right: int = 0
+    amount: Decimal = Decimal(0)
+    first: list[Example] = field(default_factory=list)
+
+
+Example = tuple[int, int, Tally]
+"""(place in history, case, its tally)"""
 
 
 @dataclass(slots=True)
@@ -43,31 +52,31 @@ class Pile:
 
     count: int = 0
     amount: Decimal = Decimal(0)
-    judged_fine: int = 0
-    judged_right: int = 0
+    fine: int = 0
+    right: int = 0
     by_rule: Counter[tuple[str, str]] = field(default_factory=Counter)
-    examples: list[tuple[int, Tally]] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
 
-    def add(
-        self, case: int, tally: Tally, amount: Decimal, was_fine: bool | None, most: int
-    ) -> None:
-        """Put a case here; at most `most` are remembered by name."""
-        self.count += 1
-        self.amount += amount
-        self.by_rule[tally.base.held_by, tally.tried.held_by] += 1
-        self.judged_fine += was_fine is True
-        self.judged_right += was_fine is False
-        if len(self.examples) < most:
-            self.examples.append((case, tally))
+    def add(self, tally: Tally) -> None:
+        """Put all cases of a tally here."""
+        self.count += tally.count
+        self.amount += tally.amount
+        self.fine += tally.fine
+        self.right += tally.right
+        self.by_rule[tally.base.held_by, tally.tried.held_by] += tally.count
+
+    def name_first(self, tally: Tally) -> None:
+        """Keep the first few cases of a tally and of those before it by name."""
+        self.examples = sorted(self.examples + tally.first, key=itemgetter(0))[:ROUTE_EXAMPLES]
 
     def as_json(self, cases: Mapping[int, Case]) -> dict[str, object]:
         """The pile for JSON (see Backtest.result)."""
-        judged = self.judged_fine + self.judged_right
+        judged = self.fine + self.right
         return {
             "count": self.count,
             "amount": str(self.amount),
             "judged": share(judged, self.count).as_json(),
-            "false_block": share(self.judged_fine, judged).as_json(),
+            "false_block": share(self.fine, judged).as_json(),
             "rules": [
                 {"from": before, "to": after, "count": count}
                 for (before, after), count in sorted(
@@ -90,7 +99,7 @@ class Pile:
                 "before": only_in(tally.base, tally.tried),
                 "after": only_in(tally.tried, tally.base),
             }
-            for key, tally in self.examples
+            for _place, key, tally in self.examples
             if (case := cases.get(key)) is not None
         ]
 
