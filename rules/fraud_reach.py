@@ -39,6 +39,11 @@ class FraudReach:
     examples: tuple[int, ...]
     is_cut: bool
 
+    @property
+    def amount_text(self) -> str:
+        """The amount with its thousands set apart."""
+        return f"{self.amount:,.2f}"
+
 
 def fraud_reach(live: Document, shipped: Sequence[Rule], now: datetime) -> FraudReach:
     """What turning the pack on would have held in the last seven days; kept for five minutes."""

@@ -21,6 +21,9 @@ from rules.admin.actors import actor_of
 from rules.admin.ruleset_acts import PUBLISH, shown_at
 from rules.admin.ruleset_changes import document_of, shown_difference
 from rules.admin.ruleset_layers import mistakes_in
+from rules.analysis import Finding
+from rules.analysis.wording import sentence_for_finding
+from rules.checking import check_document
 from rules.document import Document
 from rules.facts import catalogue
 from rules.lifecycle.approval import may_approve
@@ -39,9 +42,13 @@ LEVELS = {
 
 @dataclass(frozen=True, slots=True)
 class ShownFinding:
-    """A finding in words; `witness` are (label, value) pairs of an order that proves it."""
+    """A finding in words; `witness` are (label, value) pairs of an order that proves it.
+
+    `is_new` when the live version has no such finding.
+    """
 
     sentence: str
+    is_new: bool
     rules: tuple[tuple[str, str], ...]
     witness: tuple[tuple[str, str], ...]
 
@@ -73,7 +80,7 @@ def publish_page(model_admin: Any, request: HttpRequest, pk: int) -> HttpRespons
         "live": live,
         "mistakes": mistakes,
         "difference": shown_difference(live, ruleset),
-        "findings": findings_of(document, ruleset) if document is not None else None,
+        "findings": findings_of(document, ruleset, live) if document is not None else None,
         "digest": digest_of(ruleset_as_json(ruleset)),
         "is_behind": ruleset.is_editable and live and live.version != ruleset.based_on,
         "may_approve": may_approve(ruleset, actor_of(request)),
@@ -86,17 +93,16 @@ def publish_page(model_admin: Any, request: HttpRequest, pk: int) -> HttpRespons
     return TemplateResponse(request, "admin/rules/publish_page.html", context)
 
 
-def findings_of(document: Document, ruleset: RuleSet) -> ShownFindings | None:
-    """What the conflict check says; None where it is not installed."""
-    try:
-        from rules.analysis.wording import sentence_for_finding
-        from rules.checking import check_document
-    except ImportError:
-        return None
+def findings_of(document: Document, ruleset: RuleSet, live: RuleSet | None) -> ShownFindings:
+    """What the conflict check says, within each level first what the live version does not have."""
     report = check_document(document)
+    known = _known(live)
     urls = _addresses(ruleset)
     names = {rule.key: rule.name for rule in document.rules}
-    shown = report.findings[:MOST_FINDINGS]
+    ordered = sorted(
+        report.findings, key=lambda f: (list(LEVELS).index(f.level), _identity(f) in known)
+    )
+    shown = ordered[:MOST_FINDINGS]
     levels = tuple(
         (
             level,
@@ -104,6 +110,7 @@ def findings_of(document: Document, ruleset: RuleSet) -> ShownFindings | None:
             tuple(
                 ShownFinding(
                     sentence_for_finding(finding, document),
+                    live is not None and _identity(finding) not in known,
                     tuple((names.get(key, key), urls.get(key, "")) for key in finding.rules),
                     _witness(finding.witness),
                 )
@@ -112,7 +119,19 @@ def findings_of(document: Document, ruleset: RuleSet) -> ShownFindings | None:
         )
         for level, group in groupby(shown, key=lambda finding: finding.level)
     )
-    return ShownFindings(levels, report.complete, len(report.findings) - len(shown))
+    return ShownFindings(levels, report.complete, len(ordered) - len(shown))
+
+
+def _known(live: RuleSet | None) -> set[tuple[object, ...]]:
+    """What the check says of the live version."""
+    document = document_of(live) if live is not None else None
+    if document is None:
+        return set()
+    return {_identity(finding) for finding in check_document(document).findings}
+
+
+def _identity(finding: Finding) -> tuple[object, ...]:
+    return (finding.kind, finding.rules, finding.group, finding.rows, finding.slot)
 
 
 def _witness(facts: dict[str, object] | None) -> tuple[tuple[str, str], ...]:

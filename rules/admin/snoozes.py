@@ -68,6 +68,7 @@ class RuleSnoozeAdmin(ModelAdmin):
     search_help_text = gettext_lazy("Rule key, customer number or reason")
     actions = None
     list_per_page = 50
+    sortable_by = ()
 
     class Media:
         css = {"all": ("css/ruleset.css",)}
