@@ -199,11 +199,19 @@ def _number(fact: Fact, value: object) -> str:
     number = exact_number(value)
     if number is None:
         return str(value)
+    if fact.widget == "clock":
+        return _clock(number)
     places = 2 if fact.type is FactType.MONEY and number % 1 else None
     text = formats.number_format(
         number if places else Decimal(str(plain(number))), places, force_grouping=number >= 10_000
     )
     return f"{text} {fact.unit}" if fact.unit else text
+
+
+def _clock(hours: Decimal) -> str:
+    """Hours of a day as people read them: 22.25 is 22:15."""
+    minutes = round(hours * 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def _series(texts: Sequence[str]) -> str:
