@@ -38,22 +38,27 @@ class _Subject:
     def findings(self) -> list[Finding]:
         """What is to be said about the rule."""
         takers = self._takers()
-        covers = {place: self._cover(rules) for place, rules in takers.items()}
-        found: list[Finding] = []
+        # Most rules keep orders of their own everywhere, and one question a place shows it.
+        settled = [
+            place for place, rules in takers.items() if self._takes([*self.stops, *rules], set())
+        ]
+        covers = {place: self._cover(takers[place]) for place in settled}
         taken = {place: cover for place, cover in covers.items() if cover}
+        found: list[Finding] = []
         if taken and not self._repeats(taken):
-            found += self._shadowed(taken, all_of_it=len(taken) == len(covers))
+            found += self._shadowed(taken, all_of_it=len(taken) == len(takers))
+        if len(settled) < len(takers):
+            return found
         stopped = self._cover(self.stops)
         if stopped:
             found.append(self._unreachable(stopped))
-        elif takers and self.stops and len(taken) < len(covers):
-            mixed = [
-                taken.get(place) or self._cover([*self.stops, *rules])
-                for place, rules in takers.items()
-            ]
-            if all(mixed):
-                together = {number for cover in mixed for number in cover}
-                found.append(self._unreachable(sorted(together)))
+        elif len(taken) < len(takers):
+            together = {
+                number
+                for place, cover in covers.items()
+                for number in cover or self._cover([*self.stops, *takers[place]])
+            }
+            found.append(self._unreachable(sorted(together)))
         return found
 
     def _repeats(self, taken: dict[str, list[int]]) -> bool:
@@ -81,7 +86,7 @@ class _Subject:
     def _cover(self, rules: Sequence[int]) -> list[int]:
         """As few of `rules` as take every order of this one; none if they do not."""
         used: set[int] = set()
-        if not rules or not self._takes(rules, used):
+        if not self._takes(rules, used):
             return []
         candidates = [number for number in rules if number in used]
         sizes = (1, 2) if len(candidates) <= FEW else (1,)
@@ -97,7 +102,7 @@ class _Subject:
         return least
 
     def _takes(self, rules: Sequence[int], used: set[int]) -> bool:
-        return all(
+        return bool(rules) and all(
             self.study.values([group], rules, used=used) is None
             for group in self.study.groups[self.number]
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Context, Decimal
 
@@ -38,7 +38,7 @@ class BoolDomain:
             mask |= bit if test(seen, row.value, ANY_TIME) else 0
         return Formula(((self.main, mask),))
 
-    def value(self, values: list[int], *, wanted: bool) -> object:
+    def value(self, values: Sequence[int], *, wanted: bool) -> object:
         """One of the values left; missing only if nothing else is, or nothing is wanted."""
         left = values[self.main]
         if left & MISSING and not (wanted and left & ~MISSING):
@@ -85,7 +85,7 @@ class NumberDomain:
             low = bisect_left(self.pieces, row.value)
         return (1 << high) - (1 << low) if low < high else 0
 
-    def value(self, values: list[int], *, wanted: bool) -> object:
+    def value(self, values: Sequence[int], *, wanted: bool) -> object:
         """A number of the pieces left, the smallest that is not negative if there is one."""
         left = values[self.main]
         if left & MISSING and not (wanted and left & ~MISSING):

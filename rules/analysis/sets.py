@@ -79,7 +79,7 @@ class SetDomain:
             return Formula(((self.main, PRESENT | (MISSING if permissive else 0)),))
         return Formula(tuple((element, wanted) for element in elements))
 
-    def value(self, values: list[int], *, wanted: bool) -> object:
+    def value(self, values: Sequence[int], *, wanted: bool) -> object:
         """A set of the elements that must be in; missing only if nothing else is, or unasked."""
         left = values[self.main]
         if left & MISSING and not (wanted and left & PRESENT):

@@ -73,7 +73,9 @@ class Space:
 
         Those of `wanted` are missing only when they must be.
         """
-        facts = {key: self.domains[key].value(list(values), wanted=key in wanted) for key in named}
+        facts = {
+            key: self.domains[key].value(values, wanted=key in wanted) for key in sorted(named)
+        }
         return {key: value for key, value in facts.items() if value is not None}
 
 

@@ -164,11 +164,8 @@ class Study:
             row.fact for number in shown for group in self.rules[number].when for row in group
         )
         at = self.space.moment(values)
-        facts = self.space.facts(values, self.space.domains, wanted)
-        for case in (
-            Case({key: value for key, value in facts.items() if key in wanted}, at),
-            Case(facts, at),
-        ):
+        for named in (wanted, self.space.domains):
+            case = Case(self.space.facts(values, named, wanted), at)
             if proves(case):
                 return case
         raise Unproved

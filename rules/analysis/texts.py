@@ -74,7 +74,7 @@ class TextDomain:
             return Formula(((self.main, mask), (self._switches[needle], YES)), every=False)
         return Formula(((self.main, mask),))
 
-    def value(self, values: list[int], *, wanted: bool) -> object:
+    def value(self, values: Sequence[int], *, wanted: bool) -> object:
         """One of the texts left; missing only if nothing else is, or nothing is wanted."""
         left = values[self.main]
         if left & MISSING and not (wanted and left & ~MISSING):
