@@ -34,7 +34,8 @@ RETRY_SECONDS = 0.5
 
 _lock = threading.Lock()
 _held: Held | None = None
-_failed_at: float | None = None
+_failed: tuple[float, bool] | None = None
+"""When a look failed last, and whether for lateness."""
 _watched: set[str] = set()
 
 
@@ -73,8 +74,8 @@ def current(within: float | None = None) -> LiveRules:
 
 def forget() -> None:
     """Look again at the next call; for the process that has just changed something."""
-    global _held, _failed_at
-    _held = _failed_at = None
+    global _held, _failed
+    _held = _failed = None
 
 
 def list_name(key: str) -> str:
@@ -90,24 +91,24 @@ def _age(held: Held) -> float:
 
 
 def _refresh(limit: float) -> LiveRules:
-    global _held, _failed_at
+    global _held, _failed
     held = _held
     started = time.monotonic()
     if held is not None and started - held.checked_at < RECHECK_SECONDS:
         return held.rules
-    if _failed_at is not None and started - _failed_at < RETRY_SECONDS:
-        return _last_good(held, RulesUnavailable(is_late=True))
+    if _failed is not None and started - _failed[0] < RETRY_SECONDS:
+        return _last_good(held, RulesUnavailable(is_late=_failed[1]))
     try:
         with _limited(limit):
             stamps = read_stamps()
             if held is None or held.stamps != stamps:
                 held = load(stamps, held, _watched)
     except DatabaseError as error:
-        _failed_at = time.monotonic()
         is_late = isinstance(error.__cause__, QueryCanceled | LockNotAvailable)
+        _failed = time.monotonic(), is_late
         return _last_good(held, RulesUnavailable(is_late=is_late), error)
     held.checked_at = started
-    _held, _failed_at = held, None
+    _held, _failed = held, None
     return held.rules
 
 

@@ -9,6 +9,9 @@ from rules.lifecycle.lists import (
     create_list,
     remove_list_entries,
     remove_list_entry,
+    replace_list_entries,
+    restore_list_entries,
+    take_list_entries,
 )
 from rules.lifecycle.rules import delete_rule, reorder_rules, save_rule, set_rule_status
 from rules.lifecycle.rulesets import end_shadow, promote, publish, rollback_to, start_shadow
@@ -34,6 +37,8 @@ __all__ = [
     "remove_list_entries",
     "remove_list_entry",
     "reorder_rules",
+    "replace_list_entries",
+    "restore_list_entries",
     "rollback_to",
     "save_rule",
     "schedule",
@@ -41,5 +46,6 @@ __all__ = [
     "set_rule_status",
     "snooze_rule",
     "start_shadow",
+    "take_list_entries",
     "unschedule",
 ]

@@ -1,24 +1,31 @@
-"""What every change of a draft leaves behind: who made it, and no schedule."""
+"""What every change leaves behind: who made it, and no schedule that it broke."""
 
 from __future__ import annotations
 
 from rules.lifecycle.common import record
 from rules.models import RuleSet
 
+SCHEDULE_FIELDS = ["publish_at", "scheduled_by", "scheduled_digest"]
+
 
 def touch(draft: RuleSet, actor: str) -> None:
     """Note that `actor` changed the locked draft; what was scheduled is not it any more."""
+    fields = []
     if actor not in draft.edited_by:
         draft.edited_by = [*draft.edited_by, actor]
-        draft.save(update_fields=["edited_by"])
-    give_up_schedule(draft)
-
-
-def give_up_schedule(draft: RuleSet) -> None:
-    """Take the schedule off a locked draft that was changed."""
+        fields.append("edited_by")
     if draft.publish_at is not None:
         drop_schedule(draft, "edited")
-        draft.save(update_fields=["publish_at", "scheduled_by", "scheduled_digest"])
+        fields += SCHEDULE_FIELDS
+    if fields:
+        draft.save(update_fields=fields)
+
+
+def drop_broken_schedules() -> None:
+    """Take off every schedule that was made over another live version, for all to see at once."""
+    for waiting in RuleSet.objects.select_for_update().filter(publish_at__isnull=False):
+        drop_schedule(waiting, "live_changed")
+        waiting.save(update_fields=SCHEDULE_FIELDS)
 
 
 def drop_schedule(ruleset: RuleSet, reason: str) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from changefeed.recording import act_as, record_change
 from rules.errors import DocumentError, DocumentInvalid, NotPossible
 from rules.lifecycle.common import announce
+from rules.list_changes import ListChange, NewEntry, compare
 from rules.models import ListEntry, ReferenceList
 from rules.models.lists import ListKind
 from rules.normalization import skeleton
@@ -25,12 +26,12 @@ _BATCH = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class NewEntry:
-    """A value to put on a list."""
+class Taken:
+    """What became of an import: `removed` are the entries taken off, by the key of their list."""
 
-    value: str
-    reason: str = ""
-    expires_at: datetime | None = None
+    added: int = 0
+    changed: int = 0
+    removed: dict[str, list[NewEntry]] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -80,6 +81,99 @@ def add_list_entries(
     if new or changed:
         counts = {"added": len(new), "changed": len(changed)}
         _touch(locked, "list.entries_added", counts)
+    return len(new)
+
+
+@transaction.atomic
+def replace_list_entries(
+    reference_list: ReferenceList,
+    entries: Iterable[NewEntry],
+    actor: str,
+    *,
+    expected: int | None = None,
+) -> Taken:
+    """Make a list exactly these entries; what they do not name is taken off.
+
+    See `take_list_entries`, which does the same for several lists at once.
+    """
+    wanted = {reference_list.key: list(entries)}
+    seen = {} if expected is None else {reference_list.key: expected}
+    return take_list_entries(wanted, actor, replace=True, expected=seen)
+
+
+@transaction.atomic
+def take_list_entries(
+    wanted: Mapping[str, Sequence[NewEntry]],
+    actor: str,
+    *,
+    replace: bool = False,
+    expected: Mapping[str, int] | None = None,
+) -> Taken:
+    """Put entries on lists by key, all or none; with `replace` they are all that stays.
+
+    `expected` are the versions that were looked at before: NotPossible when a list changed
+    since. Repeating it changes nothing and is no error. Raises DocumentInvalid naming every
+    value that cannot be taken, or NotPossible for a list that is gone.
+    """
+    act_as(actor)
+    found = ReferenceList.objects.filter(key__in=wanted).order_by("pk").select_for_update()
+    lists = list(found)
+    if missing := set(wanted) - {each.key for each in lists}:
+        raise NotPossible(_("There is no list “%(list)s”.") % {"list": min(missing)})
+    changes = {}
+    for locked in lists:
+        rows = _rows(locked, wanted[locked.key], actor)
+        on_list = list(locked.entries.select_for_update().order_by("pk"))
+        entries = [NewEntry(row.value, row.reason, row.expires_at) for row in rows.values()]
+        change = compare(on_list, entries, replace=replace)
+        if change and (expected or {}).get(locked.key, locked.version) != locked.version:
+            raise NotPossible(
+                _("The list “%(list)s” was changed meanwhile. Look at the preview again.")
+                % {"list": locked.name}
+            )
+        changes[locked] = change
+    for locked, change in changes.items():
+        _apply(locked, change, actor)
+    return Taken(
+        added=sum(len(change.added) for change in changes.values()),
+        changed=sum(len(change.changed) for change in changes.values()),
+        removed={
+            locked.key: [NewEntry(old.value, old.reason, old.expires_at) for old in change.removed]
+            for locked, change in changes.items()
+            if change.removed
+        },
+    )
+
+
+def _apply(locked: ReferenceList, change: ListChange[ListEntry], actor: str) -> None:
+    if not change:
+        return
+    for old, new in change.changed:
+        old.reason, old.expires_at = new.reason, new.expires_at
+    ListEntry.objects.bulk_create(_rows(locked, change.added, actor).values(), batch_size=_BATCH)
+    ListEntry.objects.bulk_update(
+        [old for old, _new in change.changed], ["reason", "expires_at"], batch_size=_BATCH
+    )
+    locked.entries.filter(pk__in=[old.pk for old in change.removed]).delete()
+    counts = {"added": len(change.added), "changed": len(change.changed)}
+    if change.removed:
+        counts["removed"] = len(change.removed)
+    _touch(locked, "list.entries_replaced" if change.removed else "list.entries_added", counts)
+
+
+@transaction.atomic
+def restore_list_entries(
+    reference_list: ReferenceList, entries: Sequence[NewEntry], actor: str
+) -> int:
+    """Put back what was taken off, and say how many; what came back meanwhile stays as it is."""
+    act_as(actor)
+    locked = _locked(reference_list)
+    rows = _rows(locked, entries, actor)
+    there = set(locked.entries.filter(skeleton__in=list(rows)).values_list("skeleton", flat=True))
+    new = [row for skel, row in rows.items() if skel not in there]
+    ListEntry.objects.bulk_create(new, batch_size=_BATCH)
+    if new:
+        _touch(locked, "list.entries_restored", {"added": len(new)})
     return len(new)
 
 

@@ -17,6 +17,7 @@ from rules.lifecycle.common import (
     locked_draft,
     record,
 )
+from rules.lifecycle.editing import drop_broken_schedules
 from rules.lifecycle.versions import born_live, readable, require_unchanged, retire
 from rules.models import RuleSet, RuleSetState
 from rules.parsing import parse_document
@@ -103,6 +104,7 @@ def rollback_to(ruleset: RuleSet, actor: str, note: str = "") -> RuleSet:
     document = parse_document(earlier.document, catalogue, known_lists())
     former = retire(RuleSetState.LIVE)
     again = born_live(earlier, document, actor, note)
+    drop_broken_schedules()
     old = former.version if former else None
     record("ruleset.rolled_back", again, field="live_version", old=old, new=again.version)
     announce()
@@ -119,6 +121,7 @@ def go_live(ruleset: RuleSet, actor: str, note: str = "") -> RuleSet:
     else:
         ruleset.mark_promoted(actor=actor, at=database_now())
     ruleset.save()
+    drop_broken_schedules()
     old = former.version if former else None
     record(kind, ruleset, field="live_version", old=old, new=ruleset.version)
     announce()

@@ -11,13 +11,12 @@ from rules import scheduling
 from rules.errors import DocumentInvalid, NotPossible
 from rules.lifecycle.approval import may_approve, require_approver
 from rules.lifecycle.common import begin, database_now, in_state, locked, record
-from rules.lifecycle.editing import drop_schedule
+from rules.lifecycle.editing import SCHEDULE_FIELDS, drop_schedule
 from rules.lifecycle.rulesets import go_live
 from rules.lifecycle.versions import readable, require_unchanged
 from rules.models import RuleSet, RuleSetState
 
 FURTHEST = timedelta(days=366)
-_FIELDS = ["publish_at", "scheduled_by", "scheduled_digest"]
 _WAITING = (RuleSetState.DRAFT, RuleSetState.SHADOW)
 
 
@@ -46,7 +45,7 @@ def schedule(
     before = waiting.publish_at
     waiting.publish_at, waiting.scheduled_by = at, actor
     waiting.scheduled_digest = scheduling.promise_of(waiting, in_state(RuleSetState.LIVE))
-    fields = list(_FIELDS)
+    fields = list(SCHEDULE_FIELDS)
     if note and waiting.state == RuleSetState.DRAFT:
         waiting.note = note
         fields.append("note")
@@ -65,7 +64,7 @@ def unschedule(ruleset: RuleSet, actor: str) -> RuleSet:
             _("Version %(version)d is not scheduled any more.") % {"version": waiting.version}
         )
     drop_schedule(waiting, scheduling.CANCELLED)
-    waiting.save(update_fields=_FIELDS)
+    waiting.save(update_fields=SCHEDULE_FIELDS)
     return waiting
 
 
@@ -104,7 +103,7 @@ def _keep(ruleset: RuleSet) -> RuleSet | None:
             reason = scheduling.NOT_VALID
             waiting = locked(waiting)
     drop_schedule(waiting, reason)
-    waiting.save(update_fields=_FIELDS)
+    waiting.save(update_fields=SCHEDULE_FIELDS)
     return None
 
 

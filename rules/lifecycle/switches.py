@@ -12,7 +12,7 @@ from rules.document import Document, Rule
 from rules.errors import NotPossible
 from rules.facts import catalogue
 from rules.lifecycle.common import announce, author_id_of, begin, in_state, known_lists, record
-from rules.lifecycle.editing import give_up_schedule
+from rules.lifecycle.editing import drop_broken_schedules
 from rules.lifecycle.versions import born_live, retire
 from rules.models import RuleSet, RuleSetState
 from rules.parsing import parse_document
@@ -68,7 +68,9 @@ def set_fraud_mode(on: bool, actor: str) -> Switched:
     record("ruleset.fraud_mode_set", made, field="fraud_mode", old=not on, new=on)
     draft = in_state(RuleSetState.DRAFT)
     dropped = draft is not None and draft.publish_at is not None
+    drop_broken_schedules()
     if draft is not None:
+        draft.refresh_from_db()
         _follow(draft, live, made, shipped, actor, on=on)
     announce()
     return Switched(made, True, draft, dropped)
@@ -98,6 +100,5 @@ def _follow(
         draft.based_on = made.version
         draft.save(update_fields=["based_on"])
     if count or lacking:
-        # Who switches writes no rule: they may still approve what others wrote.
-        give_up_schedule(draft)
+        # Who switches writes no rule and is no editor: they may still approve what others wrote.
         record("ruleset.fraud_mode_set", draft, field="fraud_mode", old=not on, new=on)

@@ -159,6 +159,8 @@ def test_a_rollback_is_not_undone_by_a_schedule_made_before(later):
     draft = draft_of(full(priority=3))
     lifecycle.schedule(draft, soon(), ALICE)
     lifecycle.rollback_to(first, BOB, "emergency")
+    draft.refresh_from_db()
+    assert draft.publish_at is None
     later(hours=2)
 
     assert lifecycle.publish_scheduled() == []
@@ -166,6 +168,21 @@ def test_a_rollback_is_not_undone_by_a_schedule_made_before(later):
     assert states()[4] == "live"
     draft.refresh_from_db()
     assert (draft.state, draft.publish_at) == ("draft", None)
+    assert scheduling.last_dropped(draft).reason == scheduling.LIVE_CHANGED
+
+
+def test_a_live_version_changed_behind_our_back_is_noticed_at_the_time(later, monkeypatch):
+    published(full())
+    draft = draft_of(full(priority=3))
+    lifecycle.schedule(draft, soon(), ALICE)
+    monkeypatch.setattr(schedules.scheduling, "promise_of", lambda *_found: "0:0")
+    draft.scheduled_digest = "0:9"
+    draft.save(update_fields=["scheduled_digest"])
+    later(hours=2)
+
+    assert lifecycle.publish_scheduled() == []
+
+    draft.refresh_from_db()
     assert scheduling.last_dropped(draft).reason == scheduling.LIVE_CHANGED
 
 
