@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from rules.conditions import ListSnapshot
+from rules.analysis import Finding, check
+from rules.analysis.wording import KIND_LABELS, sentence_for_finding
 from rules.decision import Decision
 from rules.document import Document, Rule
 from rules.draft import draft_document
@@ -23,28 +24,41 @@ from rules.sentences import action_phrase, value_phrase
 from rules.wording import SLOT_LABELS
 
 MOST = 20
+BUDGET_SECONDS = 1.5
+"""Somebody is typing; what takes longer is settled by the check of the whole version."""
 
 
-def findings_in_words(rule: Rule, ruleset: RuleSet | None, was: str) -> list[dict[str, Any]] | None:
-    """Findings about `rule` among the rules of the version, in place of the one of key `was`."""
-    try:
-        from rules.analysis import check
-        from rules.analysis.wording import sentence_for_finding
-    except ImportError:
-        return None
+def findings_in_words(
+    rule: Rule, ruleset: RuleSet | None, was: str
+) -> tuple[list[dict[str, Any]], bool]:
+    """Findings about `rule` among the rules of the version, and whether all was looked at.
+
+    The rule takes the place of the one of key `was`, or joins the others.
+    """
     document = with_rule(draft_document(ruleset), rule, was)
     lists = load_lists(document)
     at = timezone.now()
-    report = check(document, lists, at=at, focus=rule.key)
-    addresses = _addresses(ruleset, report.findings[:MOST])
-    return [
+    report = check(document, lists, at=at, focus=rule.key, budget_seconds=BUDGET_SECONDS)
+    shown = report.findings[:MOST]
+    addresses = _addresses(ruleset, shown)
+    compiled = compile_rules(document, lists) if any(it.witness for it in shown) else None
+    described = [
         {
+            "kind": finding.kind,
+            "level": finding.level,
+            "label": capfirst(str(KIND_LABELS.get(finding.kind, finding.kind))),
             "sentence": sentence_for_finding(finding, document),
-            **_described(finding, document, rule.key, addresses),
-            **_proof(finding, document, lists, at),
+            "rules": _others(finding, document, rule.key, addresses),
+            "witness": _witness(finding),
+            "decision": decision_in_words(
+                compiled.decide(catalogue.read(finding.witness)[0], finding.at or at)
+            )
+            if finding.witness is not None and compiled is not None
+            else [],
         }
-        for finding in report.findings[:MOST]
+        for finding in shown
     ]
+    return described, report.complete
 
 
 def with_rule(document: Document, rule: Rule, was: str) -> Document:
@@ -53,38 +67,27 @@ def with_rule(document: Document, rule: Rule, was: str) -> Document:
     return Document((*others, rule))
 
 
-def _addresses(ruleset: RuleSet | None, findings: Sequence[Any]) -> dict[str, str]:
+def _addresses(ruleset: RuleSet | None, findings: Sequence[Finding]) -> dict[str, str]:
     keys = {key for finding in findings for key in finding.rules}
     stored = StoredRule.objects.filter(ruleset=ruleset, key__in=keys).values_list("key", "pk")
     return {key: reverse("admin:rules_rule_change", args=[pk]) for key, pk in stored}
 
 
-def _described(
-    finding: Any, document: Document, own: str, addresses: dict[str, str]
-) -> dict[str, Any]:
+def _others(
+    finding: Finding, document: Document, own: str, addresses: dict[str, str]
+) -> list[dict[str, str]]:
     names = {rule.key: rule.name for rule in document.rules}
-    others = [key for key in finding.rules if key != own and key in addresses]
-    return {
-        "kind": finding.kind,
-        "level": finding.level,
-        "label": _level(finding.level),
-        "rules": [{"name": names.get(key, key), "url": addresses[key]} for key in others],
-    }
+    keys = dict.fromkeys(key for key in finding.rules if key != own and key in addresses)
+    return [{"name": names.get(key, key), "url": addresses[key]} for key in keys]
 
 
-def _proof(
-    finding: Any, document: Document, lists: dict[str, ListSnapshot], at: datetime
-) -> dict[str, Any]:
-    """The witness as labels and values, and what the rules decide about it."""
-    if finding.witness is None:
-        return {"witness": [], "decision": []}
-    facts = catalogue.read(finding.witness)[0]
-    decision = compile_rules(document, lists).decide(facts, finding.at or at)
+def _witness(finding: Finding) -> list[list[str]]:
+    """The facts of the order that proves it, as labels and values."""
     shown = []
-    for key, value in facts.items():
+    for key, value in catalogue.read(finding.witness or {})[0].items():
         fact = catalogue.get(key)
         shown.append([str(fact.label) if fact is not None else key, value_phrase(key, value)])
-    return {"witness": shown, "decision": decision_in_words(decision)}
+    return shown
 
 
 def decision_in_words(decision: Decision) -> list[str]:
@@ -107,7 +110,3 @@ def decision_in_words(decision: Decision) -> list[str]:
     if decision.dispatch:
         lines.append(_("push to logistics once"))
     return lines or [_("No rule acts on it.")]
-
-
-def _level(level: str) -> str:
-    return {"error": _("Error"), "warning": _("Warning")}.get(level, _("Good to know"))

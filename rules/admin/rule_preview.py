@@ -36,18 +36,24 @@ def preview_answer(editor: RuleEditor, ruleset: RuleSet | None) -> dict[str, Any
     lists = load_lists(_naming(under_way))
     seen = preview_rule(rule, lists) if rule is not None else None
     was = editor.form.cleaned_data.get("was", "")
-    findings = findings_in_words(rule, ruleset, was) if rule is not None and acts else None
+    findings: list[dict[str, Any]] = []
+    calm = ""
+    if rule is not None and acts:
+        findings, complete = findings_in_words(rule, ruleset, was)
+        calm = _calm(complete, findings)
+    warnings = _warnings(findings)
     reach = reach_in_words(seen, acts=acts, idle=rule is not None and is_idle(rule))
     return {
         "sentence": sentence_for_rule(rule) if rule is not None else "",
         **reach,
-        "bar": reach["summary"] + (" · " + _warned(len(findings)) if findings else ""),
+        "bar": reach["summary"] + (" · " + _warned(warnings) if warnings else ""),
         "rows": _hits(editor, under_way, lists),
         "groups": [_orders(count) for count in seen.groups] if seen and seen.cases else [],
         "errors": _row_errors(editor, under_way),
         "missing": _left_to_do(editor, under_way) + _taken(editor, ruleset, was),
-        "findings": findings or [],
-        "calm": _("No conflict with the other rules.") if findings == [] else "",
+        "findings": findings,
+        "notes": _noted(len(findings) - warnings),
+        "calm": calm,
     }
 
 
@@ -89,10 +95,18 @@ def _line(error: DocumentError, place: Place) -> str:
         message = error.message if _looks_finished(place) else _("not complete yet")
         about = _("Condition %(number)d") % {"number": place.index + 1}
     elif place.field:
-        message, about = error.message, capfirst(str(place.form.fields[place.field].label))
+        message, about = error.message, capfirst(_label(place))
     else:
         return error.message
     return _("%(about)s: %(message)s") % {"about": about, "message": message}
+
+
+def _label(place: Place) -> str:
+    """The word for a field; the text of an action is called by what it is there."""
+    if place.part == "actions" and place.field == "text":
+        do = place.form.cleaned_data.get("do", "")
+        return {"hold": _("reason"), "tag": _("tag"), "effect": _("effect")}.get(do, _("value"))
+    return str(place.form.fields[place.field].label)
 
 
 def _looks_finished(place: Place) -> bool:
@@ -114,3 +128,17 @@ def _orders(count: int) -> str:
 
 def _warned(count: int) -> str:
     return ngettext("%(count)d warning", "%(count)d warnings", count) % {"count": count}
+
+
+def _warnings(findings: list[dict[str, Any]]) -> int:
+    return sum(each["level"] != "info" for each in findings)
+
+
+def _calm(complete: bool, findings: list[dict[str, Any]]) -> str:
+    if not complete:
+        return _("Not every conflict could be looked for in time; check the whole version.")
+    return "" if _warnings(findings) else _("No conflict with the other rules.")
+
+
+def _noted(count: int) -> str:
+    return ngettext("%(count)d remark", "%(count)d remarks", count) % {"count": count}

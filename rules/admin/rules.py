@@ -144,6 +144,7 @@ class RuleAdmin(RuleList):
             "editor": editor,
             "clash": clash,
             "clash_url": _address(clash),
+            "is_gone": clash is not None and clash.theirs is None,
             "guide": form_guide(rule.ruleset if rule else version_at_work()),
             "layer_hint": LAYER_HINTS.get(str(editor.form["layer"].value()), ""),
             "sentence": spoken(rule_as_json(rule)) if rule else "",

@@ -261,7 +261,8 @@ function showValue(row) {
   });
   box.replaceChildren(...(nodes ?? []));
   plain.hidden = nodes !== null;
-  row.classList.toggle("has-no-value", guide.takes[op] === "nothing");
+  const isFree = !field(row, "fact").value && !plain.value;
+  row.classList.toggle("has-no-value", guide.takes[op] === "nothing" || isFree);
 }
 
 // A range over midnight: from the evening on in this group, until the morning in a copy of it.

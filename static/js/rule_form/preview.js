@@ -64,13 +64,26 @@ export function startPreview(form, guide) {
     part("missing").replaceChildren(...answer.missing.map((line) => make("li", {}, line)));
     part("missing-box").hidden = !answer.missing.length;
     showRows(answer);
-    part("findings").replaceChildren(...answer.findings.map(finding));
-    part("findings-box").hidden = !answer.findings.length;
+    const warnings = answer.findings.filter((each) => each.level !== "info");
+    const notes = answer.findings.filter((each) => each.level === "info");
+    redraw("findings", warnings, finding);
+    part("findings-box").hidden = !warnings.length;
+    redraw("notes", notes, finding);
+    part("notes-box").hidden = !notes.length;
+    part("notes-title").textContent = answer.notes;
     put("calm", answer.calm);
-    part("examples").replaceChildren(...answer.examples.map(example));
+    redraw("examples", answer.examples, example);
     part("examples-box").hidden = !answer.examples.length;
     put("bar-text", answer.bar);
-    part("bar").classList.toggle("has-findings", answer.findings.length > 0);
+  }
+
+  // What stays the same is left alone, so that an opened witness stays open.
+  function redraw(name, entries, drawn) {
+    const node = part(name);
+    const text = JSON.stringify(entries);
+    if (node.dataset.drawn === text) return;
+    node.dataset.drawn = text;
+    node.replaceChildren(...entries.map(drawn));
   }
 
   function showRows(answer) {
@@ -79,7 +92,7 @@ export function startPreview(form, guide) {
       const error = row.querySelector("[data-live-error]");
       const text = answer.errors[index] ?? "";
       if (error.textContent !== text) error.textContent = text;
-      error.hidden = !text || row.querySelector(".rf-error:not([data-live-error])") !== null;
+      error.hidden = !text || row.querySelector(".rf-error[role], .rf-range-hint:not([hidden])") !== null;
     });
     form.querySelectorAll("[data-group]").forEach((group, index) => {
       group.querySelector("[data-group-hits]").textContent = answer.groups[index] ?? "";
