@@ -10,6 +10,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from orders import errors
+from rules.errors import RulesUnavailable
 
 STATUS_BY_ERROR: dict[type[Exception], int] = {
     errors.InvalidOrder: status.HTTP_422_UNPROCESSABLE_ENTITY,
@@ -42,6 +43,13 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> Response |
     """The problem document for an exception raised in a view; None lets Django answer 500."""
     if isinstance(error, errors.OrderError):
         return _domain_problem(error)
+    if isinstance(error, RulesUnavailable):
+        return problem(
+            status.HTTP_503_SERVICE_UNAVAILABLE,
+            "rules_unavailable",
+            _("The rules cannot be read now; send the request again in a moment."),
+            headers={"Retry-After": "1"},
+        )
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
