@@ -24,6 +24,7 @@ __all__ = [
     "load_list",
     "load_lists",
     "watch",
+    "watched",
 ]
 
 RECHECK_SECONDS = 1.0
@@ -46,6 +47,11 @@ def watch(*keys: str) -> None:
     `LiveRules.lists`.
     """
     _watched.update(keys)
+
+
+def watched() -> frozenset[str]:
+    """The lists that facts are read off."""
+    return frozenset(_watched)
 
 
 def current(within: float | None = None) -> LiveRules:
