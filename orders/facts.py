@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from orders import fact_choices as known
 from orders.region_lists import watch_region_lists
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 YUAN, HOUR, HOURS, PIECES = _("yuan"), _("o'clock"), _("hours"), _("pieces")
-ORDERS, LINES, COUPONS, TIMES = _("orders"), _("lines"), _("coupons"), _("times")
+ORDERS, LINES = pgettext_lazy("unit", "orders"), pgettext_lazy("unit", "lines")
+COUPONS = pgettext_lazy("unit", "coupons")
+CHANGES, RETURNS = pgettext_lazy("unit", "changes"), pgettext_lazy("unit", "returns")
 ORDER, ADDRESS, CUSTOMER, GOODS = _("order"), _("address"), _("customer"), _("goods")
 ORDER_HISTORY, RETURN_HISTORY = _("order history"), _("return history")
 PRICES, STOCK, REGIONS = _("settlement prices"), _("stock"), _("address and lists")
@@ -219,10 +222,10 @@ FACTS = (
     _count("customer.orders_24h", _("the customer's orders in 24 hours"), ORDERS, ORDER_HISTORY),
     _count("customer.orders_30d", _("the customer's orders in 30 days"), ORDERS, ORDER_HISTORY),
     _count("customer.cancelled_30d", _("cancelled orders of 30 days"), ORDERS, ORDER_HISTORY),
-    _count("customer.address_changes_30d", _("address changes in 30 days"), TIMES, ORDER_HISTORY),
+    _count("customer.address_changes_30d", _("address changes in 30 days"), CHANGES, ORDER_HISTORY),
     _money("customer.lifetime_spend", _("lifetime spend"), ORDER_HISTORY),
     _share("customer.return_rate_180d", _("return rate of 180 days"), RETURN_HISTORY),
-    _count("customer.returns_30d", _("returns in 30 days"), TIMES, RETURN_HISTORY),
+    _count("customer.returns_30d", _("returns in 30 days"), RETURNS, RETURN_HISTORY),
     _share("customer.sign_for_rate", _("courier sign-for rate"), CUSTOMER, Decimal(1)),
     _bool("stock.shortage", _("stock is short"), STOCK),
     _count("stock.units_short", _("units that are short"), PIECES, STOCK),

@@ -53,6 +53,7 @@ _OR = gettext_lazy("%(first)s, or %(then)s")
 _VALUES = gettext_lazy("%(first)s, %(then)s")
 _ACTIONS = gettext_lazy("%(first)s; %(then)s")
 COUNTS_AS_HOLDING = gettext_lazy("A condition on an unknown value counts as holding.")
+_SENTENCES = gettext_lazy("%(first)s %(then)s")
 _SELF_EVIDENT = frozenset({"is_true", "is_false", "is_missing", "empty", "includes"})
 
 
@@ -64,7 +65,7 @@ def sentence_for_rule(rule: Rule) -> str:
         "actions": _chain(_ACTIONS, [action_phrase(action) for action in rule.then]),
     }
     missing = str(COUNTS_AS_HOLDING) if rule.is_permissive and _may_be_unknown(rule) else ""
-    return " ".join(part for part in (sentence, missing, _window(rule)) if part)
+    return run_on([sentence, missing, _window(rule)])
 
 
 def _may_be_unknown(rule: Rule) -> bool:
@@ -183,7 +184,7 @@ def _phrase(key: str, op: str, value: object, *, personal: bool) -> str:
 
 def _shown(fact: Fact | None, value: object, *, personal: bool) -> str:
     if isinstance(value, (tuple, list)):
-        return _series([_shown(fact, item, personal=personal) for item in value])
+        return series([_shown(fact, item, personal=personal) for item in value])
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if value is None:
@@ -205,7 +206,9 @@ def _number(fact: Fact, value: object) -> str:
     text = formats.number_format(
         number if places else Decimal(str(plain(number))), places, force_grouping=number >= 10_000
     )
-    return f"{text} {fact.unit}" if fact.unit else text
+    # "Number of lines is at least 1 lines" says it twice.
+    says_unit = str(fact.unit).casefold() in str(fact.label).casefold()
+    return text if says_unit else f"{text} {fact.unit}"
 
 
 def _clock(hours: Decimal) -> str:
@@ -214,7 +217,8 @@ def _clock(hours: Decimal) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
-def _series(texts: Sequence[str]) -> str:
+def series(texts: Sequence[str]) -> str:
+    """Some texts as a list in words; at most five of them."""
     if not texts:
         return _("nothing")
     joined = _chain(_VALUES, texts[:SHOWN_VALUES])
@@ -228,6 +232,12 @@ def _chain(pattern: StrOrPromise, texts: Sequence[str]) -> str:
     """Texts joined one after another by a pattern of two."""
     filled = str(pattern)
     return reduce(lambda first, then: filled % {"first": first, "then": then}, texts)
+
+
+def run_on(sentences: Sequence[str]) -> str:
+    """Sentences one after another, as the language writes them; empty ones are left out."""
+    said = [sentence for sentence in sentences if sentence]
+    return _chain(_SENTENCES, said) if said else ""
 
 
 def quoted(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -14,6 +15,8 @@ from rules.sentences import (
     condition_phrase,
     conditions_of_match,
     quoted,
+    run_on,
+    series,
     value_phrase,
 )
 from rules.trace import TracedRule
@@ -57,17 +60,16 @@ def _sentence(one: TracedRule, names: Mapping[str, str]) -> str:
         return _failure(one.failed, one.why)
     by = quoted(names.get(one.by, one.by))
     seen = _seen(one.match) if one.match is not None else ""
+    taken = _taken(one.slots, names)
     if one.outcome == "matched" and one.why != "tag_present":
-        taken = _taken(one.slots, names)
-        return " ".join(part for part in (_("Matched."), seen, taken) if part)
+        return run_on([_("Matched."), seen, taken])
     if one.why == "slot_taken":
-        taken = _taken(one.slots, names)
-        return " ".join([_("Matched, but not applied."), taken, seen])
+        return run_on([_("Matched, but not applied."), taken, seen])
     if one.why == "already_executed":
         known = _("Matched, but not applied: it was executed already, and is done once only.")
         said = _("Matched, but not applied: rule %(by)s does the same, and it is done once only.")
-        return f"{said % {'by': by} if one.by else known} {seen}"
-    return f"{str(_HELD_BUT[one.why]) % {'by': by}} {seen}"
+        return run_on([said % {"by": by} if one.by else known, seen])
+    return run_on([str(_HELD_BUT[one.why]) % {"by": by}, seen])
 
 
 def _failure(row: MatchedRow, why: str) -> str:
@@ -91,12 +93,18 @@ def _seen(match: Match) -> str:
     """The conditions that held, and how an unknown value among them was taken."""
     held = _("%(conditions)s.") % {"conditions": conditions_of_match(match)}
     unknown = any(row.seen is None and row.op != "is_missing" for row in match.matched)
-    return f"{held} {COUNTS_AS_HOLDING}" if unknown else held
+    return run_on([held, str(COUNTS_AS_HOLDING) if unknown else ""])
 
 
 def _taken(slots: Mapping[str, str], names: Mapping[str, str]) -> str:
-    return " ".join(
-        _("%(slot)s: taken by rule %(by)s before.")
-        % {"slot": SLOT_LABELS.get(slot, slot), "by": quoted(names.get(by, by))}
-        for slot, by in slots.items()
+    """Which slots other rules have, one sentence for each such rule."""
+    by_rule: dict[str, list[str]] = {}
+    for slot, by in slots.items():
+        by_rule.setdefault(by, []).append(str(SLOT_LABELS.get(slot, slot)))
+    return run_on(
+        [
+            _("%(slots)s: taken by rule %(by)s before.")
+            % {"slots": capfirst(series(taken)), "by": quoted(names.get(by, by))}
+            for by, taken in by_rule.items()
+        ]
     )

@@ -21,7 +21,8 @@ from orders.admin.traces import shown_trace
 from orders.display import ago
 from orders.models import ScreeningDecision
 from rules.facts import catalogue
-from rules.sentences import masked
+from rules.labels import label_of
+from rules.sentences import masked, series, value_phrase
 
 
 @admin.register(ScreeningDecision)
@@ -100,11 +101,17 @@ def _label(key: str) -> Any:
 
 
 def _value(key: str, value: Any) -> str:
-    """The value as text; personal ones masked."""
+    """The value as people say it, with its unit or label; personal ones masked."""
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     fact = catalogue.get(key)
-    if fact is not None and fact.personal and text:
+    if isinstance(value, list):
+        return series([_value(key, one) for one in value]) if value else "–"
+    text = str(value)
+    if fact is None or not text:
+        return text or "–"
+    if fact.type.is_numeric:
+        return value_phrase(key, value)
+    if fact.personal:
         return masked(text)
-    return text or "–"
+    return str(label_of(fact, text) or text)

@@ -29,13 +29,14 @@ OUTCOME_LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class ShownRule:
-    """A rule of a trace; `sentence` says why, `actions` what it did or would have done."""
+    """A rule of a trace; `sentence` says why, `actions` what it did or (not `acted`) would have."""
 
     name: str
     url: str
     outcome: str
     label: str
     sentence: str
+    acted: bool
     actions: list[str]
 
 
@@ -86,7 +87,7 @@ def _layers(past: PastTrace, pages: dict[str, str]) -> list[ShownLayer]:
     told = zip(past.rules, trace_sentences(past.rules), strict=True)
     layers = []
     for layer, pairs in groupby(told, key=lambda pair: pair[0].layer):
-        shown = [_rule(one, sentence, pages) for one, sentence in pairs]
+        shown = [(one, _rule(one, sentence, pages)) for one, sentence in pairs]
         layers.append(
             ShownLayer(
                 Layer.values.index(layer) + 1,
@@ -100,13 +101,26 @@ def _layers(past: PastTrace, pages: dict[str, str]) -> list[ShownLayer]:
 
 
 def _rule(one: TracedRule, sentence: str, pages: dict[str, str]) -> ShownRule:
-    actions = [action_phrase(action) for action in one.match.actions] if one.match else []
-    label = str(OUTCOME_LABELS[one.outcome])
-    return ShownRule(one.name, pages.get(one.key, ""), one.outcome, label, sentence, actions)
+    acted = one.outcome == "matched"
+    # What lost its slot did nothing, and the sentence names who did.
+    done = (
+        [action for action in one.match.actions if action.slot not in one.slots]
+        if one.match
+        else []
+    )
+    return ShownRule(
+        one.name,
+        pages.get(one.key, ""),
+        one.outcome,
+        str(OUTCOME_LABELS[one.outcome]),
+        sentence,
+        acted,
+        [action_phrase(action) for action in done],
+    )
 
 
-def _those(rules: Sequence[ShownRule], *, held: bool) -> list[ShownRule]:
-    """The rules that held, those that acted first; or all that did not hold."""
-    rank = list(OUTCOME_LABELS)
-    chosen = [one for one in rules if bool(one.actions) is held]
-    return sorted(chosen, key=lambda one: rank.index(one.outcome))
+def _those(pairs: Sequence[tuple[TracedRule, ShownRule]], *, held: bool) -> list[ShownRule]:
+    """The rules that held, those that acted first; or the others, those switched off last."""
+    ranks = list(OUTCOME_LABELS) if held else list(OUTCOME_LABELS)[::-1]
+    chosen = [shown for one, shown in pairs if (one.match is not None) is held]
+    return sorted(chosen, key=lambda shown: ranks.index(shown.outcome))

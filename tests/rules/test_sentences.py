@@ -54,7 +54,7 @@ def test_a_match_says_what_was_seen():
         (
             {"coupon.count": Decimal(5)},
             row("coupon.count", "gte", 4),
-            "Number of coupons is at least 4 coupons (here 5 coupons)",
+            "Number of coupons is at least 4 (here 5)",
         ),
         ({"order.urgent": True}, row("order.urgent", "is_true"), "Urgent: yes"),
         (
@@ -82,7 +82,7 @@ def test_a_missing_fact_that_was_held_against_the_order_is_named():
     found = match({}, when=[[row("coupon.count", "gte", 4)]], on_missing="match")
 
     assert sentence_for_match(found).startswith(
-        "Number of coupons is at least 4 coupons (number of coupons is unknown). Rule"
+        "Number of coupons is at least 4 (number of coupons is unknown). Rule"
     )
 
 

@@ -131,7 +131,7 @@ def test_what_stood_in_the_way_is_named():
         "watch": "Only watching: it would have acted. Paid: yes.",
         "cold": "Matched. Paid: yes.",
         "usual": (
-            "Matched, but not applied. warehouse: taken by rule “Cold chain” before. Paid: yes."
+            "Matched, but not applied. Warehouse: taken by rule “Cold chain” before. Paid: yes."
         ),
         "vip": (
             "Matched, but not applied: it was executed already, and is done once only. Paid: yes."
@@ -157,7 +157,7 @@ def test_an_unknown_value_that_counts_as_holding_is_said():
     said = one_told({}, [row("coupon.count", "gte", 4)], on_missing="match")
 
     assert said == (
-        "Matched. Number of coupons is at least 4 coupons (number of coupons is unknown)."
+        "Matched. Number of coupons is at least 4 (number of coupons is unknown)."
         " A condition on an unknown value counts as holding."
     )
 
