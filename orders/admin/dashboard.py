@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from orders.admin.board.tabs import start_of_today
 from orders.models import Hold, Order
 from orders.status import OrderState
+from rules.fraud_state import Switch, switch_state
 
 NEWEST = 20_000
 """Orders the figures of today look at; more than any shop takes in one day."""
@@ -71,8 +72,16 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         ],
         "hours": _hours(recent, now),
         "is_empty": newest is None,
+        "switch": _switch(request),
     }
     return context
+
+
+def _switch(request: HttpRequest) -> Switch | None:
+    """The anti-fraud switch for those who may see the rules."""
+    if not request.user.has_perm("rules.view_ruleset"):
+        return None
+    return switch_state(may_turn=request.user.has_perm("rules.publish_ruleset"))
 
 
 def _hours(recent: Any, now: datetime) -> list[HourBar]:

@@ -9,6 +9,7 @@ from django.urls import URLPattern, path
 
 from orders.admin.base import ReadOnlyAdmin
 from orders.admin.board.bulk import BoardDoors
+from orders.admin.hold_snoozing import snooze_from_hold
 from orders.models import Hold
 
 ACTS = ("claim", "unclaim", "release", "uphold", "hold_again", "note", "reveal")
@@ -36,7 +37,11 @@ class HoldAdmin(ReadOnlyAdmin):
                 for act in ACTS
             ),
         ]
-        return own + super().get_urls()
+        snooze = path("<str:object_id>/snooze/", view(self.snooze), name="orders_hold_snooze")
+        return [*own, snooze, *super().get_urls()]
+
+    def snooze(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return snooze_from_hold(self, request, object_id)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -15,33 +14,19 @@ from django.utils.translation import gettext as _
 from rules import fraud, history
 from rules.admin.actors import actor_of
 from rules.admin.ruleset_acts import PUBLISH
-from rules.admin.ruleset_changes import document_of
 from rules.document import Document, Rule
 from rules.errors import DocumentInvalid, NotPossible
 from rules.fraud_reach import fraud_reach
+from rules.fraud_state import Switch, live_document, switch_state
 from rules.lifecycle import set_fraud_mode
 from rules.lifecycle.common import database_now
 from rules.lifecycle.switches import shipped_pack
-from rules.models import RuleSet, RuleSetState
 from rules.sentences import sentence_for_rule
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """Where the switch stands, and whether this person may turn it."""
-
-    is_on: bool
-    is_partly_on: bool
-    may_turn: bool
 
 
 def switch_of(request: HttpRequest) -> Switch | None:
     """The switch as this person sees it; None when nothing is live that it could turn."""
-    document = _live_document()
-    if document is None or not (fraud.pack_of(document.rules) or shipped_pack()):
-        return None
-    may_turn = request.user.has_perm(PUBLISH)
-    return Switch(fraud.is_on(document), fraud.is_partly_on(document), may_turn)
+    return switch_state(may_turn=request.user.has_perm(PUBLISH))
 
 
 def fraud_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
@@ -50,7 +35,7 @@ def fraud_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     if request.method == "POST":
         return _turn(request)
-    document = _live_document()
+    document = live_document()
     shipped = shipped_pack()
     rules = _pack(document, shipped)
     reach = fraud_reach(document, shipped, database_now()) if document and rules else None
@@ -104,8 +89,3 @@ def _pack(document: Document | None, shipped: tuple[Rule, ...]) -> tuple[Rule, .
     live = fraud.pack_of(document.rules)
     known = {rule.key for rule in live}
     return (*live, *(rule for rule in shipped if rule.key not in known))
-
-
-def _live_document() -> Document | None:
-    live = RuleSet.objects.filter(state=RuleSetState.LIVE).first()
-    return document_of(live) if live is not None else None
