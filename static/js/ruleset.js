@@ -87,16 +87,15 @@ function unmark(list) {
 }
 
 function startRule(list, rule) {
-  rule.draggable = false;
-  // Only the grip starts a drag, so that text can still be selected and links followed.
-  rule.querySelector("[data-grip]").addEventListener("pointerdown", () => {
-    rule.draggable = true;
-  });
-  rule.addEventListener("dragstart", (event) => {
+  // Only the grip is dragged, so that text can still be selected and links followed.
+  const grip = rule.querySelector("[data-grip]");
+  grip.draggable = true;
+  grip.addEventListener("dragstart", (event) => {
     dragged = rule;
     rule.classList.add("is-dragged");
     event.dataTransfer.effectAllowed = "move";
     event.dataTransfer.setData("text/plain", rule.dataset.key);
+    event.dataTransfer.setDragImage(rule, 0, 0);
   });
   rule.addEventListener("dragover", (event) => {
     if (!dragged || dragged.parentElement !== list) {
@@ -124,8 +123,7 @@ function startRule(list, rule) {
     }
     unmark(list);
   });
-  rule.addEventListener("dragend", () => {
-    rule.draggable = false;
+  grip.addEventListener("dragend", () => {
     dragged = null;
     unmark(list);
   });
