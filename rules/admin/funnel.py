@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from rules import live
 from rules.document import Rule as DocumentRule
-from rules.errors import DocumentInvalid
+from rules.errors import DocumentInvalid, RulesUnavailable
 from rules.funnel import Funnel, Name, Stage, funnel
 from rules.history import DayFlow, Standing, source
 from rules.lifecycle.common import database_now
@@ -99,7 +99,7 @@ def _drawn(day: date) -> tuple[Funnel, int]:
     flows, standing = _read(day)
     rules: Sequence[DocumentRule] = ()
     version = 0
-    with suppress(DocumentInvalid):
+    with suppress(DocumentInvalid, RulesUnavailable):
         current = live.current()
         rules, version = current.document.rules, current.version
     return funnel(flows, standing, rules, _names(flows, rules)), version
