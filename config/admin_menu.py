@@ -85,6 +85,12 @@ GROUPS: list[dict[str, Any]] = [
                 "rules.view_ruleset",
             ),
             _item(_("Rules"), "rule", "rules_rule_changelist", "rules.view_rule"),
+            _item(
+                _("Backtests"),
+                "replay",
+                "rules_backtestrun_changelist",
+                "rules.view_ruleset",
+            ),
             _item(_("Funnel"), "filter_alt", "rules_funnel", "rules.view_rule"),
             _item(
                 _("Lists"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,8 @@ from rules.sweep import SweepPlan, read_plan
 MOST_AT_ONCE = 3
 """Backtests one person may have waiting or running."""
 PROGRESS_SECONDS = 0.5
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""No decision is older, and some clocks cannot tell much earlier times."""
 
 _LOCK = 0x51_BAC
 _UNFINISHED = (BacktestState.QUEUED, BacktestState.RUNNING)
@@ -65,10 +67,10 @@ def request_backtest(
     parsed = parse_document(raw, catalogue, known_lists())
     base_version = _base_version(base)
     plan = read_plan(sweep, parsed) if sweep is not None else None
-    now = database_now()
     if since >= until:
         raise _refusal("until", "reversed", _("The end must come after the start."))
-    total = history.source().count(since, min(until, now)) if since < now else 0
+    since, until = max(since, EARLIEST), min(until, database_now())
+    total = history.source().count(since, until) if since < until else 0
     if not total:
         raise _refusal("since", "no_history", _("No order was screened in this period."))
     if queue and _on_the_way(actor) >= MOST_AT_ONCE:
@@ -82,7 +84,7 @@ def request_backtest(
         base_version=base_version,
         tried_version=tried_version,
         since=since,
-        until=min(until, now),
+        until=until,
         sweep=plan.as_json() if plan is not None else None,
         total=total,
         requested_by=actor,

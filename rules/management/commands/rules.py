@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from rules.errors import DocumentInvalid, NotPossible
 from rules.lifecycle import import_document, publish
-from rules.management import checking
+from rules.management import backtesting, checking
 from rules.models import RuleSet, RuleSetState
 from rules.parsing import load_json
 from rules.starting import load_starter
@@ -21,9 +21,9 @@ from rules.storage import ruleset_as_json
 
 
 class Command(BaseCommand):
-    """Import, export, check, list, or load the starter rules."""
+    """Import, export, check, backtest, list, or load the starter rules."""
 
-    help = "Import, export and check rule sets in the document form of docs/rules.md."
+    help = "Import, export, check and backtest rule sets in the document form of docs/rules.md."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         acts = parser.add_subparsers(dest="act", required=True)
@@ -35,6 +35,7 @@ class Command(BaseCommand):
         writing.add_argument("file", nargs="?", default="-", help="default: standard output")
         writing.add_argument("--version", dest="number", type=int, help="default: the live one")
         checking.add_arguments(acts.add_parser("check", help="prove what collides in a rule set"))
+        backtesting.add_arguments(acts.add_parser("backtest", help="try rules on past orders"))
         acts.add_parser("list", help="list the versions")
         acts.add_parser("starter", help="load the shipped rules where there are none")
 
@@ -43,6 +44,7 @@ class Command(BaseCommand):
             "import": self._import,
             "export": self._export,
             "check": self._check,
+            "backtest": self._backtest,
             "list": self._list,
             "starter": self._starter,
         }[options["act"]]
@@ -81,6 +83,9 @@ class Command(BaseCommand):
 
     def _check(self, options: dict[str, Any]) -> None:
         checking.check_rules(options, _read, self.stdout, self.stderr)
+
+    def _backtest(self, options: dict[str, Any]) -> None:
+        backtesting.backtest_rules(options, _read, self.stdout, self.stderr)
 
     def _list(self, options: dict[str, Any]) -> None:
         for ruleset in RuleSet.objects.all():
