@@ -70,7 +70,8 @@ def no_echo(history: History) -> list[Violation] | None:
     acknowledged: dict[str, list[Delivery]] = defaultdict(list)
     for one in history.deliveries:
         if one.is_acknowledged and not one.is_replay:
-            acknowledged[one.id].append(one)
+            for told in one.stands_for:
+                acknowledged[told].append(one)
     for edit in edits:
         origin = owners[edit.source]
         back = [one for one in acknowledged[edit.id] if one.endpoint == origin]

@@ -34,13 +34,15 @@ def dead_endpoints_stay_alone(history: History) -> list[Violation] | None:
 
 def _compared(history: History, kind: str, *, same_endpoint: bool) -> list[Violation] | None:
     faults = list(history.faults_of(kind))
+    struck = {one.endpoint for one in faults}
     if not faults:
         return None
     found: list[Violation] = []
     judged = False
     for fault in {(one.endpoint, one.began): one for one in faults}.values():
         for endpoint in history.endpoints:
-            if (endpoint.name == fault.endpoint) is not same_endpoint:
+            is_meant = endpoint.name == fault.endpoint
+            if not (is_meant if same_endpoint else endpoint.name not in struck):
                 continue
             before, during = _delays(history, endpoint, fault)
             if len(before) < ENOUGH or len(during) < ENOUGH:

@@ -5,7 +5,8 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ from changefeed.models import Endpoint as EndpointRow
 from config.embedded.servers import wait_until
 from tests.chaos import exporting, histories
 from tests.chaos.histories import Fault, History, Sample
-from tests.chaos.processes import Dispatchers, ReceiverProcess
+from tests.chaos.processes import Dispatchers, Nursery, ReceiverProcess
 from tests.chaos.stage import Stage
 from tests.chaos.variants import Variant
 from tests.chaos.workload import Workload
 
-# The target of faults, a witness that nothing happens to, and one that wants only some kinds.
-TARGET, WITNESS, CHOOSY = "alpha", "beta", "gamma"
+# Targets of faults, the second of which takes batches; a witness that nothing happens to; one
+# that wants only some kinds, and one that wants only the newest of a field.
+TARGET, BATCHED, WITNESS, CHOOSY, NEWEST = "alpha", "batch", "beta", "gamma", "newest"
 QUIET_SECONDS = 75.0
 QUIET_SECONDS_WHEN_BROKEN = 12.0
 FIRST_SECONDS = 45.0
@@ -37,18 +39,40 @@ SAMPLE_EVERY = 0.25
 CALM_BEFORE = 0.5
 
 
+@dataclass(slots=True)
+class Theatre:
+    """What all runs share: servers, the receiver, and where dispatchers come from."""
+
+    stage: Stage
+    receiver: ReceiverProcess
+    nursery: Nursery
+
+    @classmethod
+    @contextmanager
+    def opened(cls, stage: Stage) -> "Iterator[Theatre]":
+        with (
+            closing(ReceiverProcess()) as receiver,
+            closing(Nursery()) as nursery,
+        ):
+            yield cls(stage, receiver, nursery)
+
+
 class Episode:
     """What a nemesis may touch. `seconds` is the time it has; `chance` its own randomness."""
 
     def __init__(
-        self, stage: Stage, nemesis: Any, *, seed: str, seconds: float, variant: Variant | None
+        self, theatre: Theatre, nemesis: Any, *, seed: str, seconds: float, variant: Variant | None
     ) -> None:
-        self.stage = stage
+        self.stage = theatre.stage
+        self.receiver = theatre.receiver
+        self._nursery = theatre.nursery
         self.nemesis = nemesis
         self.seconds = max(seconds, nemesis.least_seconds)
         self.chance = random.Random(f"{seed}:nemesis")
         self.variant = variant
-        self.home = stage.home / (f"variant-{variant.name}" if variant else nemesis.name)
+        self.home = (
+            theatre.stage.home / "runs" / (f"variant-{variant.name}" if variant else nemesis.name)
+        )
         self.database = ""
         self.workload = Workload(seed)
         self.history = History(nemesis=nemesis.name, dispatchers=nemesis.dispatchers)
@@ -61,13 +85,17 @@ class Episode:
 
     def __enter__(self) -> "Episode":
         shutil.rmtree(self.home, ignore_errors=True)
-        self.home.mkdir()
+        self.home.mkdir(parents=True)
         self.database = self.stage.fresh_database()
         self._use(self.database)
         self._add_endpoints()
         environment = self.stage.environment(self.database)
         self.dispatchers = Dispatchers(
-            self.home, environment, self.variant.name if self.variant else ""
+            self._nursery,
+            self.home,
+            self.database,
+            environment,
+            self.variant.name if self.variant else "",
         )
         return self
 
@@ -75,7 +103,7 @@ class Episode:
         self._is_over.set()
         self.workload.stop_writing()
         self.dispatchers.close()
-        self.receiver.close()
+        self.receiver.finish()
         if self._sampler.is_alive():
             self._sampler.join(10)
         self._use("sluice")
@@ -101,6 +129,9 @@ class Episode:
             self.dispatchers.start_celery("worker", *worker, "--loglevel", "WARNING")
             for _ in range(2):
                 self.dispatchers.start_celery("beat", "--loglevel", "WARNING")
+        elif self.nemesis.name == "calm" and not self.variant:
+            for _ in range(self.nemesis.dispatchers):
+                self.dispatchers.start_command("drain")
         else:
             for _ in range(self.nemesis.dispatchers):
                 self.dispatchers.start()
@@ -125,7 +156,7 @@ class Episode:
             self.history.quiet = False
         self._is_over.set()
         self.dispatchers.close()
-        self.receiver.close()
+        self.receiver.finish()
         history = self.history
         history.writes = self.workload.writes
         history.pages = self.workload.pages
@@ -136,6 +167,21 @@ class Episode:
     # -- for nemeses ----------------------------------------------------------------------------
 
     @contextmanager
+    def faulty_targets(self, mode: str, **wishes: Any) -> Iterator[None]:
+        """Both targets misbehave within the block."""
+        began = time.monotonic()
+        for name in (TARGET, BATCHED):
+            self.receiver.tell(name, mode=mode, **wishes)
+        yield
+        ended = time.monotonic()
+        self.history.faults += [
+            Fault("receiver", began, ended, name, detail=f"others answered: {mode}")
+            for name in (TARGET, BATCHED)
+        ]
+        for name in (TARGET, BATCHED):
+            self.receiver.tell(name, mode="ok")
+
+    @contextmanager
     def fault(
         self, kind: str, *, endpoint: str = "", subject: str = "", detail: str = ""
     ) -> Iterator[None]:
@@ -144,9 +190,11 @@ class Episode:
         The lanes' heads are looked at right after it, where a fault may lose knowledge.
         """
         began = time.monotonic()
+        heads = None
         yield
         ended = time.monotonic()
-        heads = self.heads() if kind in {"kill", "stop", "cut", "database down"} else None
+        if kind in {"kill", "cut", "database down"}:
+            heads = self.heads()
         self.history.faults.append(Fault(kind, began, ended, endpoint, subject, detail, heads))
 
     def heads(self) -> dict[str, int] | None:
@@ -175,20 +223,26 @@ class Episode:
     # -- within ---------------------------------------------------------------------------------
 
     def _add_endpoints(self) -> None:
-        wanted = {TARGET: [], WITNESS: [], CHOOSY: ["probe.bulk"]}
+        wishes: dict[str, dict[str, Any]] = {
+            TARGET: {},
+            BATCHED: {"batch_size": 10},
+            WITNESS: {},
+            CHOOSY: {"kinds": ["probe.bulk"]},
+            NEWEST: {"kinds": ["probe.*"], "coalesce": True},
+        }
         rows = {
-            name: EndpointRow(name=name, url="http://127.0.0.1:9/hook", concurrency=8, kinds=kinds)
-            for name, kinds in wanted.items()
+            name: EndpointRow(name=name, url="http://127.0.0.1:9/hook", concurrency=8, **wish)
+            for name, wish in wishes.items()
         }
         self.secrets = {name: add_endpoint(row, actor="chaos") for name, row in rows.items()}
-        self.receiver = ReceiverProcess(
-            self.home, {name: [secret] for name, secret in self.secrets.items()}
-        )
+        self.receiver.begin(self.home, {name: [one] for name, one in self.secrets.items()})
         for name, port in self.receiver.ports.items():
             EndpointRow.objects.filter(name=name).update(url=f"http://127.0.0.1:{port}/hook")
         latest = Change.objects.aggregate(Max("seq"))["seq__max"] or 0
         self.history.endpoints = [
-            histories.Endpoint(name, list(row.kinds), list(row.fields), after_seq=latest)
+            histories.Endpoint(
+                name, list(row.kinds), list(row.fields), row.source, latest, row.batch_size
+            )
             for name, row in rows.items()
         ]
 

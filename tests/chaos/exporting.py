@@ -68,7 +68,8 @@ def _deliveries(start: dict[str, Any], end: dict[str, Any]) -> list[Delivery]:
             value=item["value"],
             token=item["token"],
             asked_to_wait=end["asked"],
-            is_replay=item["is_replay"],
+            is_replay=start["is_replay"],
+            covers=item["covers"],
         )
         for place, item in enumerate(start["items"])
     ]

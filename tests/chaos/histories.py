@@ -3,9 +3,10 @@
 Every time is in seconds of the machine's monotonic clock, the same for all processes.
 """
 
+import dataclasses
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ from typing import Any
 class Endpoint:
     """A subscription: empty `kinds` or `fields` mean all; `source` is the system it belongs to.
 
-    It began behind the change `after_seq`.
+    It began behind the change `after_seq`, and takes `batch_size` messages in one request.
     """
 
     name: str
-    kinds: list[str] = field(default_factory=list)
-    fields: list[str] = field(default_factory=list)
+    kinds: list[str] = dataclasses.field(default_factory=list)
+    fields: list[str] = dataclasses.field(default_factory=list)
     source: str = ""
     after_seq: int = 0
+    batch_size: int = 1
 
     def wants(self, change: "Change") -> bool:
         """Whether it was there in time and its filters let this change through."""
@@ -59,7 +61,7 @@ class Write:
     began: float
     ended: float
     outcome: str
-    subjects: list[str] = field(default_factory=list)
+    subjects: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Delivery:
     """One message in one request, as its receiver saw it.
 
     `status` is None when no answer was given; `ended` is then when the sender went away.
-    `item` is the place within the request; `is_replay` what the message says of itself.
+    `item` is the place within the request; `is_replay` what the request says of itself;
+    `covers` the ids of all changes that the message stands for.
     """
 
     endpoint: str
@@ -88,6 +91,12 @@ class Delivery:
     token: str = ""
     asked_to_wait: float = 0.0
     is_replay: bool = False
+    covers: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def stands_for(self) -> list[str]:
+        """The ids of all changes that this message tells."""
+        return self.covers or [self.id]
 
     @property
     def is_acknowledged(self) -> bool:
@@ -168,18 +177,18 @@ class History:
     nemesis: str = ""
     dispatchers: int = 2
     quiet: bool = True
-    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rows: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     lanes_at_rest: int | None = None
     lane_bytes: int | None = None
-    endpoints: list[Endpoint] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    writes: list[Write] = field(default_factory=list)
-    deliveries: list[Delivery] = field(default_factory=list)
-    pages: list[Page] = field(default_factory=list)
-    inbound: list[Inbound] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
-    purges: list[Purge] = field(default_factory=list)
+    endpoints: list[Endpoint] = dataclasses.field(default_factory=list)
+    changes: list[Change] = dataclasses.field(default_factory=list)
+    writes: list[Write] = dataclasses.field(default_factory=list)
+    deliveries: list[Delivery] = dataclasses.field(default_factory=list)
+    pages: list[Page] = dataclasses.field(default_factory=list)
+    inbound: list[Inbound] = dataclasses.field(default_factory=list)
+    faults: list[Fault] = dataclasses.field(default_factory=list)
+    samples: list[Sample] = dataclasses.field(default_factory=list)
+    purges: list[Purge] = dataclasses.field(default_factory=list)
 
     def faults_of(self, *kinds: str) -> Iterator[Fault]:
         """The faults of these kinds, in order of time."""

@@ -11,7 +11,7 @@ from django.db import Error as DatabaseError
 from changefeed import retention
 from changefeed.lifecycle import resume_endpoint, retire_secrets, rotate_secret
 from tests.chaos import exporting
-from tests.chaos.episode import TARGET, Episode
+from tests.chaos.episode import BATCHED, TARGET, Episode
 from tests.chaos.histories import Fault, Purge
 from tests.chaos.stage import LEASE_SECONDS
 
@@ -61,10 +61,12 @@ def stop(episode: Episode) -> None:
     """A dispatcher stands still for longer than its leases, then goes on as if nothing were."""
     victim = episode.dispatchers.running[0]
     episode.sleep(0.1)
-    with episode.fault("stop"):
-        victim.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    victim.send_signal(signal.SIGSTOP)
+    heads = episode.heads()
     time.sleep(LEASE_SECONDS + 2)
     victim.send_signal(signal.SIGCONT)
+    episode.history.faults.append(Fault("stop", began, time.monotonic(), heads=heads))
     episode.sleep(0.3)
 
 
@@ -129,16 +131,15 @@ def restart_broker(episode: Episode) -> None:
 
 
 def receiver(mode: str, *, wait: float = 0.0) -> Callable[[Episode], None]:
-    """The target misbehaves in this way for a while."""
+    """The targets misbehave in this way for a while."""
 
     def act(episode: Episode) -> None:
-        with episode.fault("receiver", endpoint=TARGET, detail=f"{TARGET} answered: {mode}"):
-            episode.receiver.tell(TARGET, mode=mode, seconds=wait)
+        with episode.faulty_targets(mode, seconds=wait):
             episode.sleep(1.0)
-        episode.receiver.tell(TARGET, mode="ok")
         # After a 410 a person resumes the endpoint; nobody else may.
         if mode == "410":
-            resume_endpoint(episode.endpoint(TARGET), actor="chaos")
+            for name in (TARGET, BATCHED):
+                resume_endpoint(episode.endpoint(name), actor="chaos")
 
     return act
 
@@ -187,13 +188,11 @@ def near_the_end_of_a_partition(episode: Episode) -> None:
 
 def purge(episode: Episode) -> None:
     """The retention removes all it may, again and again, while the target is dead."""
-    with episode.fault("receiver", endpoint=TARGET, detail=f"{TARGET} was dead"):
-        episode.receiver.tell(TARGET, mode="dead")
+    with episode.faulty_targets("dead"):
         ends = time.monotonic() + episode.seconds
         while time.monotonic() < ends:
             purge_now(episode)
             episode.sleep(0.05)
-    episode.receiver.tell(TARGET, mode="ok")
 
 
 def purge_now(episode: Episode) -> None:

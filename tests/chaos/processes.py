@@ -1,4 +1,4 @@
-"""The processes of one run: the receiver, and dispatchers that are stopped and killed."""
+"""The processes of a run: a receiver that lasts, and dispatchers that are stopped and killed."""
 
 import json
 import os
@@ -11,29 +11,37 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.chaos.stage import ROOT
+
+END_SECONDS = 20
 
 
 class ReceiverProcess:
-    """The receiver; `path` is the file it writes, `ports` where its endpoints listen."""
+    """The receiver of all runs; `path` is the file of the present one, `ports` its endpoints."""
 
-    def __init__(self, home: Path, secrets: dict[str, list[str]]) -> None:
-        self.path = home / "receiver.jsonl"
-        self.path.touch()
+    def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.receiver", str(self.path)],
+            [sys.executable, "-m", "tests.chaos.receiver"],
             cwd=ROOT,
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps({"secrets": secrets}) + "\n")
-        self._process.stdin.flush()
-        told = json.loads(self._process.stdout.readline())
-        self.ports: dict[str, int] = told["ports"]
-        self._control: int = told["control"]
+        self._control = int(self._process.stdout.readline())
+        self.ports: dict[str, int] = {}
+        self.path = Path(os.devnull)
+
+    def begin(self, home: Path, secrets: dict[str, list[str]]) -> None:
+        """Listen for the endpoints of a new run."""
+        self.path = home / "receiver.jsonl"
+        self.ports = self._ask({"begin": str(self.path), "secrets": secrets})["ports"]
+
+    def finish(self) -> None:
+        """Listen no more; everything is in the file."""
+        self._ask({"finish": True})
 
     @property
     def answers(self) -> int:
@@ -42,74 +50,112 @@ class ReceiverProcess:
 
     def tell(self, endpoint: str, **wishes: Any) -> None:
         """Change an endpoint's `mode` (with `subjects`, `seconds`) or the `secrets` it holds."""
-        link = HTTPConnection("127.0.0.1", self._control, timeout=20)
-        try:
-            link.request(
-                "POST",
-                "/",
-                json.dumps({"endpoint": endpoint, **wishes}),
-                {"Content-Type": "application/json"},
-            )
-            answer = link.getresponse()
-            if answer.status != 200:
-                raise RuntimeError(f"the receiver refused: {answer.read()!r}")
-        finally:
-            link.close()
+        self._ask({"endpoint": endpoint, **wishes})
 
     def close(self) -> None:
-        end(self._process)
+        self._process.terminate()
+        self._process.wait()
+
+    def _ask(self, wishes: dict[str, Any]) -> Any:
+        link = HTTPConnection("127.0.0.1", self._control, timeout=30)
+        try:
+            link.request("POST", "/", json.dumps(wishes), {"Content-Type": "application/json"})
+            answer = link.getresponse()
+            body = answer.read()
+        finally:
+            link.close()
+        if answer.status != 200:
+            raise RuntimeError(f"the receiver refused {wishes}: {body!r}")
+        return json.loads(body)
+
+
+class Nursery:
+    """The process that forks dispatchers."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.dispatcher"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._read()
+
+    def fork(self, **wishes: str) -> psutil.Process:
+        """A new dispatcher."""
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(wishes) + "\n")
+        self._process.stdin.flush()
+        return psutil.Process(int(self._read()))
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+    def _read(self) -> str:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("dispatchers cannot be begun")
+        return line
 
 
 class Dispatchers:
-    """Processes that deliver: `manage.py drain`, or the same with something wrong."""
+    """Processes that deliver in one run: `manage.py drain`, or the same with something wrong."""
 
-    def __init__(self, home: Path, environment: dict[str, str], variant: str) -> None:
+    def __init__(
+        self, nursery: Nursery, home: Path, database: str, environment: dict[str, str], variant: str
+    ) -> None:
+        self._nursery = nursery
         self._home = home
+        self._database = database
         self._environment = {**os.environ, **environment}
         self._variant = variant
         self._numbers = count(1)
-        self.running: list[subprocess.Popen[bytes]] = []
-        self._others: list[subprocess.Popen[bytes]] = []
+        self.running: list[psutil.Process] = []
+        self._others: list[psutil.Process] = []
 
-    def start(self, *, clock: Path | None = None) -> subprocess.Popen[bytes]:
+    def start(self, *, clock: Path | None = None) -> psutil.Process:
         """One more dispatcher."""
-        if self._variant or clock:
-            command = ["-m", "tests.chaos.dispatcher"]
-            command += ["--variant", self._variant] if self._variant else []
-            command += ["--clock", str(clock)] if clock else []
-        else:
-            command = ["manage.py", "drain"]
-        process = self._spawn(command)
+        process = self._nursery.fork(
+            database=self._database,
+            log=str(self._log()),
+            variant=self._variant,
+            clock=str(clock or ""),
+        )
         self.running.append(process)
         return process
 
-    def start_celery(self, *command: str) -> subprocess.Popen[bytes]:
+    def start_command(self, *command: str) -> psutil.Process:
+        """A process from its own command line, as in production."""
+        process = self._spawn([sys.executable, "manage.py", *command])
+        self.running.append(process)
+        return process
+
+    def start_celery(self, *command: str) -> psutil.Process:
         """A Celery process: `worker …` or `beat …`."""
-        process = self._spawn(["-m", "celery", "--app", "config", *command])
+        process = self._spawn([sys.executable, "-m", "celery", "--app", "config", *command])
         self._others.append(process)
         return process
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
+    def kill(self, process: psutil.Process) -> None:
         """Signal 9, as the kernel would when memory runs out."""
         process.kill()
-        process.wait()
+        process.wait(END_SECONDS)
         self.running.remove(process)
 
-    def retire(self, process: subprocess.Popen[bytes]) -> None:
+    def retire(self, process: psutil.Process) -> None:
         """Ask it to end, as an update of the product does."""
         self.running.remove(process)
-        end(process)
+        end([process])
 
     def close(self) -> None:
         """End all of them."""
-        for process in [*self.running, *self._others]:
-            with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGCONT)
-                process.terminate()
-        for process in [*self.running, *self._others]:
-            end(process)
+        processes = [*self.running, *self._others]
         self.running.clear()
         self._others.clear()
+        end(processes)
 
     def last_words(self) -> str:
         """The end of what each of them printed."""
@@ -118,11 +164,13 @@ class Dispatchers:
             for path in sorted(self._home.glob("dispatcher-*.log"))
         )
 
-    def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
-        log = self._home / f"dispatcher-{next(self._numbers)}.log"
-        with log.open("wb") as words:
-            return subprocess.Popen(
-                [sys.executable, *command],
+    def _log(self) -> Path:
+        return self._home / f"dispatcher-{next(self._numbers)}.log"
+
+    def _spawn(self, command: list[str]) -> psutil.Process:
+        with self._log().open("wb") as words:
+            return psutil.Popen(
+                command,
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -131,11 +179,14 @@ class Dispatchers:
             )
 
 
-def end(process: subprocess.Popen[Any]) -> None:
-    """Ask a process to end, and kill it when it does not within fifteen seconds."""
-    process.terminate()
-    try:
-        process.wait(15)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def end(processes: list[psutil.Process]) -> None:
+    """Ask processes to end, and kill what does not in END_SECONDS."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+    _gone, alive = psutil.wait_procs(processes, timeout=END_SECONDS)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=END_SECONDS)

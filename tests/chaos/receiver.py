@@ -1,19 +1,16 @@
 """A receiver that writes down everything it sees and misbehaves on request, as a process.
 
-`python -m tests.chaos.receiver FILE` reads `{"secrets": {endpoint: [...]}}` from standard input,
-prints the port of each endpoint and of its controls as one line of JSON, and appends a line to
-FILE when a request begins and when it ends.
+`python -m tests.chaos.receiver` prints the port of its controls. Told to begin a run, it gives
+each endpoint a port and appends a line to the run's file when a request begins and when it ends.
 """
 
 import asyncio
 import gzip
 import hashlib
 import json
-import sys
 import time
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import IO, Any
 
 from aiohttp import web
@@ -54,15 +51,33 @@ class Desk:
 class Receiver:
     """All endpoints of one run, each on a port of its own."""
 
-    def __init__(self, file: IO[str], secrets: dict[str, list[str]]) -> None:
-        self._file = file
+    def __init__(self) -> None:
+        self._file: IO[str] | None = None
         self._numbers = count(1)
-        self.desks = {name: Desk(name, list(held)) for name, held in secrets.items()}
+        self.desks: dict[str, Desk] = {}
 
     def note(self, **line: Any) -> None:
         """Append one line."""
-        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self._file.flush()
+        if self._file is not None:
+            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._file.flush()
+
+    async def begin(self, path: str, secrets: dict[str, list[str]]) -> dict[str, int]:
+        """Listen for these endpoints, noting in this file; their ports."""
+        await self.finish()
+        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
+        self.desks = {name: Desk(name, list(held)) for name, held in secrets.items()}
+        for desk in self.desks.values():
+            await self.open(desk)
+        return {name: desk.port for name, desk in self.desks.items()}
+
+    async def finish(self) -> None:
+        """Listen no more and close the file."""
+        for desk in self.desks.values():
+            await self.close(desk)
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     # -- ports ----------------------------------------------------------------------------------
 
@@ -88,8 +103,13 @@ class Receiver:
             desk.runner = None
 
     async def control(self, request: web.Request) -> web.Response:
-        """Change what one endpoint does or holds."""
+        """Begin or finish a run, or change what one endpoint does or holds."""
         told = await request.json()
+        if "begin" in told:
+            return web.json_response({"ports": await self.begin(told["begin"], told["secrets"])})
+        if "finish" in told:
+            await self.finish()
+            return web.json_response({})
         desk = self.desks[told["endpoint"]]
         if "secrets" in told:
             desk.secrets = told["secrets"]
@@ -122,6 +142,7 @@ class Receiver:
                 at=began,
                 verified=verified,
                 signatures=len(request.headers.get("webhook-signature", "").split()),
+                is_replay="webhook-replay" in request.headers,
                 items=items,
             )
             mode = desk.mode if desk.mode.is_for({one["subject"] for one in items}) else Mode()
@@ -226,25 +247,20 @@ def _item(document: dict[str, Any], body: bytes, message_id: str) -> dict[str, A
         "value": told["value"],
         "token": told["token"],
         "sha": hashlib.sha256(body).hexdigest(),
-        "is_replay": bool(document.get("replay")),
+        "covers": [one["id"] for one in data.get("covers", ())],
     }
 
 
-async def serve(path: Path) -> None:
-    told = json.loads(sys.stdin.readline())
-    with path.open("a", encoding="utf-8") as file:
-        receiver = Receiver(file, told["secrets"])
-        for desk in receiver.desks.values():
-            await receiver.open(desk)
-        app = web.Application()
-        app.router.add_post("/", receiver.control)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, HOST, 0).start()
-        ports = {name: desk.port for name, desk in receiver.desks.items()}
-        print(json.dumps({"control": runner.addresses[0][1], "ports": ports}), flush=True)
-        await asyncio.Event().wait()
+async def serve() -> None:
+    """Listen until killed."""
+    app = web.Application()
+    app.router.add_post("/", Receiver().control)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, HOST, 0).start()
+    print(runner.addresses[0][1], flush=True)
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1])))
+    asyncio.run(serve())

@@ -5,6 +5,7 @@ was asked for is caught, 1 otherwise, 2 when something could not be run.
 """
 
 import argparse
+import logging
 import os
 import random
 import shutil
@@ -41,7 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import django
 
         django.setup()
-        outcomes = list(_runs(stage, seed, chosen))
+        # The product reports what is done to it; here that is noise.
+        logging.disable(logging.CRITICAL)
+        from tests.chaos.episode import Theatre
+
+        with Theatre.opened(stage) as theatre:
+            outcomes = list(_runs(theatre, seed, chosen))
+    except Exception:
+        print(stage.last_words())
+        raise
     finally:
         stage.close()
     judged = [one for one in outcomes if one.variant is None]
@@ -54,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def _runs(stage: Stage, seed: int, chosen: argparse.Namespace) -> Any:
+def _runs(theatre: Any, seed: int, chosen: argparse.Namespace) -> Any:
     from tests.chaos.nemeses import NEMESES
     from tests.chaos.variants import VARIANTS
 
@@ -63,22 +72,22 @@ def _runs(stage: Stage, seed: int, chosen: argparse.Namespace) -> Any:
     calm = not chosen.short
     for number, name in enumerate(names, start=1):
         head = f"[{number}/{len(names) + len(variants)}] {name:<14}"
-        yield _run(stage, NEMESES[name], seed, seconds, None, calm, head)
+        yield _run(theatre, NEMESES[name], seed, seconds, None, calm, head)
     for number, name in enumerate(variants, start=len(names) + 1):
         variant = VARIANTS[name]
         head = f"[{number}/{len(names) + len(variants)}] {name:<14}"
         nemesis = NEMESES[variant.nemesis]
-        yield _run(stage, nemesis, seed, chosen.seconds or VARIANT_SECONDS, variant, True, head)
+        yield _run(theatre, nemesis, seed, chosen.seconds or VARIANT_SECONDS, variant, True, head)
 
 
 def _run(
-    stage: Stage, nemesis: Any, seed: int, seconds: float, variant: Any, calm: bool, head: str
+    theatre: Any, nemesis: Any, seed: int, seconds: float, variant: Any, calm: bool, head: str
 ) -> Outcome:
     from tests.chaos.episode import Episode, keep
 
     began = time.monotonic()
     own_seed = f"{seed}:{nemesis.name}"
-    with Episode(stage, nemesis, seed=own_seed, seconds=seconds, variant=variant) as episode:
+    with Episode(theatre, nemesis, seed=own_seed, seconds=seconds, variant=variant) as episode:
         episode.live()
         history = episode.history
         outcome = Outcome(

@@ -62,6 +62,11 @@ class Stage:
         embedded.remove_data(self.home)
         shutil.rmtree(self.home, ignore_errors=True)
 
+    def last_words(self) -> str:
+        """The end of PostgreSQL's log."""
+        log = known_home(self.home) / "server.log"
+        return log.read_text(errors="replace")[-3000:] if log.exists() else "no log"
+
     # -- databases ------------------------------------------------------------------------------
 
     def database_url(self, name: str) -> str:
