@@ -43,3 +43,7 @@ class DifferentMessage(FeedError):
 
 class UnknownSubject(FeedError):
     """A message is about a kind of subject that nobody here takes changes of."""
+
+
+class BadSelection(FeedError):
+    """A replay was asked for with half a subject, or for a range that ends before it begins."""

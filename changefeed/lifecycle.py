@@ -1,15 +1,36 @@
 """What people do with the feed: endpoints begun, paused, resumed, removed; parked lanes settled."""
 
+from typing import Any
+
 import structlog
 from django.db import transaction
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
+from changefeed.dispatch.coalescing import CHANGES_IN_VIEW, coalesce
 from changefeed.errors import NotParked
 from changefeed.models import Change, Endpoint, EndpointState, FeedLane, LaneState
 from changefeed.recording import act_as, record_change
+from changefeed.replaying import ReplayCount, Selection, continue_replays, count_replay, replay
 from changefeed.signatures import new_secret
+
+__all__ = [
+    "ReplayCount",
+    "Selection",
+    "add_endpoint",
+    "continue_replays",
+    "count_replay",
+    "head_of",
+    "pause_endpoint",
+    "remove_endpoint",
+    "replay",
+    "resume_endpoint",
+    "resume_lane",
+    "retire_secrets",
+    "rotate_secret",
+    "skip_change",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -95,53 +116,83 @@ def resume_lane(lane: FeedLane, *, actor: str) -> None:
 
 @transaction.atomic
 def skip_change(lane: FeedLane, *, actor: str, reason: str) -> int | None:
-    """Give up on the first pending change of a parked lane and go on behind it; its sequence.
+    """Give up on the next message of a parked lane and go on behind it; its sequence.
 
-    The gap is recorded as a change of the same subject, `lane.skipped`, so that the receiver
-    and the audit both see what was left out and why. None when nothing wanted was pending.
-    Raises NotParked.
+    Where changes are sent as one, all that the message stands for is given up. The gap is
+    recorded as a change of the same subject, `lane.skipped`, so that the receiver and the audit
+    both see what was left out and why. None when nothing wanted was pending. Raises NotParked.
     """
     locked = _parked(lane)
-    head = head_of(locked)
-    skipped = head.seq if head else locked.last_seq
-    if skipped >= locked.last_seq:
-        locked.delete()
-    else:
-        locked.head_seq = skipped + 1
+    skipped, left = _first_message(locked)
+    if left:
+        covered = {*skipped, *(locked.delivered_seqs or ())}
+        locked.head_seq = min(left)
+        locked.delivered_seqs = sorted(seq for seq in covered if seq > min(left)) or None
         _make_ready(locked)
-        locked.save(update_fields=["head_seq", "state", "due_at", "attempts", "rejections"])
-    if head is None:
+        locked.save(
+            update_fields=[
+                *("head_seq", "delivered_seqs"),
+                *("state", "due_at", "attempts", "rejections"),
+            ]
+        )
+    else:
+        locked.delete()
+    if not skipped:
         return None
+    head = Change.objects.get(seq=skipped[-1])
+    gap: dict[str, Any] = {
+        "endpoint": locked.endpoint.name,
+        "seq": head.seq,
+        "id": str(head.event_id),
+        "reason": reason,
+    }
+    if len(skipped) > 1:
+        gap["covers"] = list(skipped)
     act_as(actor)
     record_change(
         "lane.skipped",
         subject_kind=locked.subject_kind,
         subject_id=locked.subject_id,
         subject_version=head.subject_version,
-        new={
-            "endpoint": locked.endpoint.name,
-            "seq": head.seq,
-            "id": str(head.event_id),
-            "reason": reason,
-        },
+        new=gap,
     )
-    return skipped
+    return head.seq
 
 
 def head_of(lane: FeedLane) -> Change | None:
-    """The first change still pending in a lane, if its endpoint wants any."""
+    """The change that is sent next of a lane, the newest of those sent as one, if any is left."""
+    message, _left = _first_message(lane)
+    return Change.objects.get(seq=message[-1]) if message else None
+
+
+def _first_message(lane: FeedLane) -> tuple[list[int], list[int]]:
+    """The sequences told by the next message of a lane, and those told later, as far as in view.
+
+    What lies out of view counts as one sequence left.
+    """
+    wanted = RawSQL(
+        "changefeed_wants(%s::text[], %s::text[], kind, field)"
+        " AND NOT changefeed_is_echo(%s, source, echo, field, new)",
+        (lane.endpoint.kinds, lane.endpoint.fields, lane.endpoint.source),
+        output_field=BooleanField(),
+    )
     pending = Change.objects.filter(
+        wanted,
         subject_kind=lane.subject_kind,
         subject_id=lane.subject_id,
         seq__gte=lane.head_seq,
         seq__lte=lane.last_seq,
-    )
-    wanted = RawSQL(
-        "changefeed_wants(%s::text[], %s::text[], kind, field)",
-        (lane.endpoint.kinds, lane.endpoint.fields),
-        output_field=BooleanField(),
-    )
-    return pending.filter(wanted).order_by("seq").first()
+    ).exclude(seq__in=lane.delivered_seqs or ())
+    rows = list(pending.order_by("seq").values("seq", "kind", "field")[:CHANGES_IN_VIEW])
+    if not rows:
+        return [], []
+    is_drawn_together = lane.endpoint.coalesce and rows[0]["seq"] > (lane.replay_until or 0)
+    group = coalesce(rows)[0] if is_drawn_together else rows[:1]
+    message = [row["seq"] for row in group]
+    left = [row["seq"] for row in rows if row["seq"] not in message]
+    if len(rows) == CHANGES_IN_VIEW:
+        left.append(rows[-1]["seq"] + 1)
+    return message, left
 
 
 def _parked(lane: FeedLane) -> FeedLane:

@@ -8,7 +8,10 @@ _LAGS = """
 SELECT endpoint.id, endpoint.name, endpoint.state,
        count(lane.id) AS pending_lanes,
        count(lane.id) FILTER (WHERE lane.due_at IS NULL) AS parked_lanes,
-       coalesce(extract(epoch FROM now() - min(lane.pending_since)), 0)::double precision
+       coalesce(extract(epoch FROM now() - min(lane.pending_since)), 0)::double precision,
+       coalesce(extract(epoch FROM now() - min(lane.pending_since)
+                                           FILTER (WHERE lane.due_at IS NOT NULL)),
+                0)::double precision
 FROM changefeed_endpoint AS endpoint
 LEFT JOIN changefeed_feedlane AS lane ON lane.endpoint_id = endpoint.id
 GROUP BY endpoint.id ORDER BY endpoint.name
@@ -27,7 +30,10 @@ _OUTSIDE_PARTITIONS = (
 
 @dataclass(frozen=True, slots=True)
 class EndpointLag:
-    """One endpoint's backlog: subjects waiting, of them parked, and the oldest wait in seconds."""
+    """One endpoint's backlog: subjects waiting, of them parked, and the oldest wait in seconds.
+
+    `oldest_moving_seconds` leaves the parked ones out.
+    """
 
     endpoint_id: int
     name: str
@@ -35,6 +41,7 @@ class EndpointLag:
     pending_lanes: int
     parked_lanes: int
     oldest_pending_seconds: float
+    oldest_moving_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +72,17 @@ def endpoint_lags() -> list[EndpointLag]:
         return [EndpointLag(*row) for row in cursor.fetchall()]
 
 
-def feed_figures() -> FeedFigures:
-    """Everything worth a metric, in three queries."""
-    lags = endpoint_lags()
+def longest_writer_seconds() -> float:
+    """Age of the oldest writing transaction, which holds the pull windows back."""
     with connection.cursor() as cursor:
         cursor.execute(_LONGEST_WRITER)
-        (writer,) = cursor.fetchone()
+        return float(cursor.fetchone()[0])
+
+
+def feed_figures() -> FeedFigures:
+    """Everything worth a metric, in three queries."""
+    lags, writer = endpoint_lags(), longest_writer_seconds()
+    with connection.cursor() as cursor:
         cursor.execute(_OUTSIDE_PARTITIONS)
         (outside,) = cursor.fetchone()
     return FeedFigures(lags, writer, outside)

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
-from changefeed import retention
+from changefeed import replaying, retention, watching
+from changefeed.dispatch.horizon import horizon_of_process
 from changefeed.dispatch.loop import drain
 
 log = logging.getLogger(__name__)
@@ -19,13 +20,16 @@ LINGER_SECONDS = 0.3
 NUDGE_EVERY_SECONDS = 0.2
 # How late the oldest due lane must be before a second worker joins in.
 LATE_SECONDS = 2.0
+REPLAY_SECONDS = 20.0
 
 _IS_LATE = """
 SELECT EXISTS (
     SELECT 1 FROM changefeed_endpoint AS endpoint
+    LEFT JOIN unnest(%(ids)s::bigint[], %(since)s::timestamptz[]) AS known(id, since) USING (id)
     JOIN changefeed_feedlane AS lane ON lane.endpoint_id = endpoint.id
+     AND lane.due_at >= coalesce(known.since, '-infinity')
     WHERE endpoint.state = 'active' AND endpoint.rate = 0
-      AND lane.due_at < now() - make_interval(secs => %s)
+      AND lane.due_at < now() - make_interval(secs => %(late)s)
       AND (lane.lease_until IS NULL OR lane.lease_until < now())
 )
 """
@@ -56,6 +60,18 @@ def purge_delivered() -> list[str]:
     return retention.purge(settings.FEED_RETENTION_DAYS)
 
 
+@shared_task(ignore_result=True, soft_time_limit=60, time_limit=90, expires=10)
+def continue_replays() -> int:
+    """Go on with replays too long for whoever asked for them; how many are left."""
+    return replaying.continue_replays(REPLAY_SECONDS)
+
+
+@shared_task(ignore_result=True, soft_time_limit=60, time_limit=90, expires=30)
+def watch_feed() -> None:
+    """Keep a sample of every endpoint's lag, and alert people to what needs them."""
+    watching.watch()
+
+
 def nudge() -> None:
     """Ask for a drain soon; call it on commit, as often as you like.
 
@@ -76,5 +92,5 @@ def nudge() -> None:
 
 def _is_late() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(_IS_LATE, (LATE_SECONDS,))
+        cursor.execute(_IS_LATE, {**horizon_of_process().known(), "late": LATE_SECONDS})
         return bool(cursor.fetchone()[0])

@@ -8,6 +8,16 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 1.0,
         "options": {"expires": 5},
     },
+    "continue feed replays": {
+        "task": "changefeed.tasks.continue_replays",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "watch the change feed": {
+        "task": "changefeed.tasks.watch_feed",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "dispatch ready orders": {
         "task": "orders.tasks.dispatch_ready_orders",
         "schedule": 1.0,

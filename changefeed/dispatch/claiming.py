@@ -3,8 +3,10 @@
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
@@ -49,9 +51,9 @@ RETURNING lane.id, lane.subject_kind, lane.subject_id, lane.head_seq, lane.last_
 # `last_seq` stands for, so that nothing found really means nothing wanted.
 _READ = """
 SELECT lane.id AS lane_id, change.*
-FROM unnest(%(ids)s::bigint[], %(kinds)s::text[], %(subjects)s::text[],
-            %(heads)s::bigint[], %(lasts)s::bigint[])
-     AS lane(id, subject_kind, subject_id, head_seq, last_seq)
+FROM json_to_recordset(%(lanes)s::json) AS lane(
+    id bigint, subject_kind text, subject_id text, head_seq bigint, last_seq bigint
+)
 CROSS JOIN LATERAL (
     SELECT seq, event_id, subject_kind, subject_id, subject_version, kind, field,
            old::text AS old, new::text AS new, actor, source, schema_version, at
@@ -176,11 +178,7 @@ async def _read(
     found = await connection.execute(
         _READ,
         {
-            "ids": [row["id"] for row in rows],
-            "kinds": [row["subject_kind"] for row in rows],
-            "subjects": [row["subject_id"] for row in rows],
-            "heads": [row["head_seq"] for row in rows],
-            "lasts": [row["last_seq"] for row in rows],
+            "lanes": orjson.dumps([_bounds(row) for row in rows]).decode(),
             "delivered": [seq for row in rows for seq in row["delivered_seqs"] or ()],
             "wanted_kinds": endpoint.kinds,
             "wanted_fields": endpoint.fields,
@@ -194,3 +192,8 @@ async def _read(
     for pending in changes.values():
         pending.sort(key=lambda change: int(change["seq"]))
     return changes
+
+
+def _bounds(row: DictRow) -> dict[str, Any]:
+    names = ("id", "subject_kind", "subject_id", "head_seq", "last_seq")
+    return {name: row[name] for name in names}

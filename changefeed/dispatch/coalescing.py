@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+CHANGES_IN_VIEW = 200
+"""So many pending changes of one subject are looked at together."""
+
 
 def is_field_change(kind: str, field: str) -> bool:
     """Whether a change says only that a field has another value: `order.address_changed`.

@@ -11,6 +11,7 @@ from changefeed.dispatch.answers import ItemOutcome, outcomes
 from changefeed.dispatch.backoff import Draw
 from changefeed.dispatch.breaker import FAILURES_TO_OPEN, FRESH_ATTEMPTS, EndpointView
 from changefeed.dispatch.claiming import ClaimedLane, claim
+from changefeed.dispatch.coalescing import CHANGES_IN_VIEW
 from changefeed.dispatch.completing import AttemptRecord, Fate
 from changefeed.dispatch.database import Pool
 from changefeed.dispatch.horizon import Horizon
@@ -21,8 +22,6 @@ from changefeed.dispatch.sending import TOTAL_SECONDS, Answer, Sender
 from changefeed.models import AttemptOutcome, EndpointState
 
 MESSAGES_PER_LANE = 20
-# Drawing changes together needs sight of them.
-CHANGES_PER_COALESCING_LANE = 200
 MOST_LANES_IN_HAND = 1000
 # Claimed ahead is what this endpoint takes in so many seconds.
 _AHEAD_SECONDS = 0.5
@@ -152,7 +151,7 @@ class EndpointDrain:
             await asyncio.wait_for(self._moved.wait(), _LOOK_SECONDS)
 
     async def _claim(self, limit: int, probe: bool = False) -> list[ClaimedLane]:
-        deep = CHANGES_PER_COALESCING_LANE if self._endpoint.coalesce else MESSAGES_PER_LANE
+        deep = CHANGES_IN_VIEW if self._endpoint.coalesce else MESSAGES_PER_LANE
         async with self._pool.connection() as connection:
             await self._horizon.refresh(connection)
             lanes = await claim(

@@ -167,9 +167,10 @@ class _Reply:
     def text(self) -> str:
         """What people are shown of it."""
         if self.problem:
-            return self.problem
-        kept = self.body[:KEPT_ANSWER_CHARACTERS]
-        return kept.decode(errors="replace").replace("\x00", "")
+            shown = self.problem.encode(errors="replace").decode()
+        else:
+            shown = self.body[:KEPT_ANSWER_CHARACTERS].decode(errors="replace")
+        return shown.replace("\x00", "")
 
 
 def _meaning(status: int | None, pause: float | None) -> AttemptOutcome:

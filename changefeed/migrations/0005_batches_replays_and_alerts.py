@@ -90,6 +90,7 @@ class Migration(migrations.Migration):
                 ('subject_id', models.TextField(blank=True, verbose_name='subject')),
                 ('since', models.DateTimeField(null=True, verbose_name='recorded from')),
                 ('until', models.DateTimeField(null=True, verbose_name='recorded until')),
+                ('first_seq', models.BigIntegerField()),
                 ('next_seq', models.BigIntegerField()),
                 ('last_seq', models.BigIntegerField()),
                 ('subjects', models.PositiveIntegerField(default=0, verbose_name='subjects told again')),

@@ -13,8 +13,8 @@ class Replay(models.Model):
 
     `id` comes from whoever asks, so that asking twice is asking once. Chosen are the changes of
     one subject or of all, recorded between `since` and `until` where given; every subject they
-    belong to is told again from the first of them up to its newest. `next_seq` is the first
-    sequence not looked at yet, up to `last_seq`.
+    belong to is told again from the first of them up to its newest. Of the sequences
+    `first_seq` to `last_seq`, `next_seq` is the first not looked at yet.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -27,6 +27,7 @@ class Replay(models.Model):
     subject_id = models.TextField(_("subject"), blank=True)
     since = models.DateTimeField(_("recorded from"), null=True)
     until = models.DateTimeField(_("recorded until"), null=True)
+    first_seq = models.BigIntegerField()
     next_seq = models.BigIntegerField()
     last_seq = models.BigIntegerField()
     subjects = models.PositiveIntegerField(_("subjects told again"), default=0)

@@ -16,7 +16,7 @@ Behaviour = Callable[[web.Request, "Delivery"], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True)
 class Delivery:
-    """One request as it arrived, with how many came before it for the same subject."""
+    """One request as it arrived, holding one message or a batch of them."""
 
     body: bytes
     headers: dict[str, str]
@@ -31,12 +31,21 @@ class Delivery:
         return self.headers["webhook-id"]
 
     @property
+    def messages(self) -> list[Any]:
+        document = self.document
+        return list(document["messages"]) if document["type"] == "batch" else [document]
+
+    @property
+    def subjects(self) -> set[str]:
+        return {str(message["data"]["subject"]["id"]) for message in self.messages}
+
+    @property
     def subject(self) -> str:
-        return str(self.document["data"]["subject"]["id"])
+        return str(self.messages[0]["data"]["subject"]["id"])
 
     @property
     def version(self) -> int:
-        return int(self.document["data"]["subject"]["version"])
+        return int(self.messages[0]["data"]["subject"]["version"])
 
 
 async def accept(request: web.Request, delivery: Delivery) -> web.StreamResponse:
@@ -70,7 +79,10 @@ class Receiver:
 
     def versions(self, subject: str) -> list[int]:
         """Acknowledged versions of one subject in order of arrival."""
-        return [one.version for one in self.acknowledged if one.subject == subject]
+        found = [
+            message["data"]["subject"] for one in self.acknowledged for message in one.messages
+        ]
+        return [one["version"] for one in found if one["id"] == subject]
 
     def wait_for(self, count: int, seconds: float = 20.0) -> None:
         """Return once so many requests have arrived; fail the test otherwise."""
@@ -83,15 +95,14 @@ class Receiver:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         delivery = Delivery(body, headers, time.monotonic())
-        subject = delivery.subject
-        if subject in self._busy:
-            self.overlaps.append(subject)
-        self._busy.add(subject)
+        subjects = delivery.subjects
+        self.overlaps += self._busy & subjects
+        self._busy |= subjects
         self.seen.append(delivery)
         try:
             response = await self.behaviour(request, delivery)
         finally:
-            self._busy.discard(subject)
+            self._busy -= subjects
         if 200 <= response.status < 300:
             self.acknowledged.append(delivery)
         return response
