@@ -23,6 +23,8 @@ export function picker(setting) {
   let items = [];
   let active = -1;
   let showsAllChips = false;
+  let isLoading = setting.options instanceof Promise;
+  let early = [];
   const opened = new Set();
 
   const input = make("input", {
@@ -103,6 +105,8 @@ export function picker(setting) {
     const fresh = values.filter((value) => value && !chosen.includes(value));
     if (single) chosen = values.slice(0, 1);
     else chosen = [...chosen, ...fresh];
+    // With the text the list changes; a second Enter must not take what now stands in its place.
+    if (input.value) active = -1;
     input.value = single && chosen.length ? labelOf(chosen[0]) : "";
     tell();
   }
@@ -130,6 +134,11 @@ export function picker(setting) {
   function visible() {
     const typed = single && input.value === labelOf(chosen[0] ?? "") ? "" : plain(input.value);
     if (!typed) return setting.isTree ? branches() : grouped(options);
+    return matching(typed).map((option) => leaf(option, 0, option[1]));
+  }
+
+  // Options that contain the text, those that begin with it first.
+  function matching(typed) {
     const starts = [];
     const contains = [];
     options.forEach((option) => {
@@ -138,7 +147,7 @@ export function picker(setting) {
       if (name.startsWith(typed) || plain(value).startsWith(typed)) starts.push(option);
       else if (plain(`${label} ${value} ${group ?? ""}`).includes(typed)) contains.push(option);
     });
-    return [...starts, ...contains].map((option) => leaf(option, 0, option[1]));
+    return [...starts, ...contains];
   }
 
   const leaf = (option, depth, text) => ({ value: option[0], hint: option[3], text, depth });
@@ -254,6 +263,11 @@ export function picker(setting) {
     if (scroll) node.scrollIntoView({ block: "nearest" });
   }
 
+  function pointFirst() {
+    const first = items.findIndex((item) => item.value !== undefined || item.free);
+    if (input.value.trim() && first >= 0) point(first);
+  }
+
   function step(by) {
     let next = active;
     do next += by;
@@ -304,7 +318,8 @@ export function picker(setting) {
       if (!isShown()) open();
       step(event.key === "ArrowDown" ? 1 : -1);
     } else if (event.key === "Enter") {
-      if (isShown() && item) act(item);
+      if (isLoading && input.value.trim()) keepForLater();
+      else if (isShown() && item) act(item);
       else if (input.value.trim()) takeTyped();
       else open();
     } else if (event.key === "Escape" && isShown()) {
@@ -324,12 +339,12 @@ export function picker(setting) {
     active = -1;
     if (isShown()) draw();
     else open();
-    const first = items.findIndex((item) => item.value !== undefined || item.free);
-    if (input.value.trim() && first >= 0) point(first);
+    pointFirst();
   });
   input.addEventListener("compositionend", () => {
     if (isShown()) draw();
     else open();
+    pointFirst();
   });
   input.addEventListener("change", (event) => event.stopPropagation());
   input.addEventListener("paste", (event) => {
@@ -351,20 +366,38 @@ export function picker(setting) {
     const typed = input.value.trim();
     const isNew = typed && typed !== labelOf(chosen[0] ?? "");
     // A part of a known value, left behind, is not taken for a value of its own.
-    if (isNew && (isKnown(typed) || !visible().length)) takeTyped();
+    if (isNew && isLoading) keepForLater();
+    else if (isNew && (isKnown(typed) || !visible().length)) takeTyped();
     else if (single && !typed && chosen.length && isOpen) drop(chosen[0]);
     close();
     input.value = single && chosen.length ? labelOf(chosen[0]) : "";
   });
 
+  // What is entered before the known values have arrived is looked up among them then.
+  function keepForLater() {
+    early.push(input.value);
+    input.value = "";
+  }
+
   function offer(found) {
     options = found;
+    isLoading = false;
     labels = new Map();
     found.forEach(([value, label]) => {
       if (!labels.has(value)) labels.set(value, label);
     });
     drawChosen();
     if (isShown()) draw();
+    const texts = single ? early : early.flatMap(parts);
+    early = [];
+    const values = texts.map((text) => (isKnown(text) ?? matching(plain(text))[0])?.[0] ?? read(text));
+    const typed = input.value;
+    if (values.some(Boolean)) take(...values.filter(Boolean));
+    if (!single && typed) {
+      input.value = typed;
+      draw();
+      pointFirst();
+    }
   }
 
   if (setting.options instanceof Promise) setting.options.then(offer);

@@ -163,19 +163,15 @@ function rangeField(context, fact) {
   const ends = [...parts(value), "", ""].slice(0, 2);
   const hint = make("span", { class: "rf-range-hint", role: "status", hidden: true });
   const isClock = fact.widget === "clock";
+  // Built once: a button that is drawn anew while the field is being left would miss the press.
+  const fix = make("button", { type: "button", class: "rf-small" }, isClock ? words.split : words.swap);
+  fix.addEventListener("click", () => {
+    if (isClock) splitRange(...ends);
+    else context.redraw(joined([ends[1], ends[0]]));
+  });
+  hint.append(isClock ? words.overMidnight : words.reversed, " ", fix);
   const check = () => {
-    const [low, high] = ends;
-    const isReversed = low !== "" && high !== "" && Number(low) > Number(high);
-    hint.hidden = !isReversed;
-    hint.replaceChildren();
-    if (!isReversed) return;
-    hint.append(isClock ? words.overMidnight : words.reversed);
-    const fix = make("button", { type: "button", class: "rf-small" }, isClock ? words.split : words.swap);
-    fix.addEventListener("click", () => {
-      if (isClock) splitRange(low, high);
-      else context.redraw(joined([high, low]));
-    });
-    hint.append(" ", fix);
+    hint.hidden = !(ends.every((text) => text !== "") && Number(ends[0]) > Number(ends[1]));
   };
   const end = (place) => (text) => {
     ends[place] = text;
