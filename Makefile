@@ -10,7 +10,7 @@ BENCHES := $(filter-out __init__ _%,$(basename $(notdir $(wildcard tests/bench/*
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help venv demo test check bench messages stop clean lock broken-venv
+.PHONY: help venv demo test check bench chaos messages stop clean lock broken-venv
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo 'make test         the whole test suite (ARGS="-k board" narrows)    运行测试'
 	@echo 'make check        ruff, mypy, djlint, import-linter, migrations     静态检查'
 	@echo 'make bench        every benchmark (BENCHES=intake narrows)          性能测试'
+	@echo 'make chaos        faults against the feed, judged (ARGS="--seed 7") 故障测试'
 	@echo 'make messages     compile the message catalogues                    编译翻译'
 	@echo 'make stop         stop what make demo started, and the servers      停止所有进程'
 	@echo 'make clean        stop, then remove data and caches                 清除数据与缓存'
@@ -92,3 +93,7 @@ check: venv
 
 bench: venv messages
 	@for name in $(BENCHES); do $(PY) -m tests.bench.$$name $(ARGS) || exit 1; done
+
+# Ten minutes; docs/chaos.md says how to read the table and how to run one line of it again.
+chaos: venv messages
+	@$(PY) -m tests.chaos.run $(ARGS)

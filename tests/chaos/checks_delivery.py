@@ -230,7 +230,9 @@ def same_at_rest(history: History) -> list[Violation]:
 
 def _is_told_all_of(endpoint: Endpoint, subject: str) -> bool:
     family = subject.partition(":")[0] + ".*"
-    return not endpoint.fields and (not endpoint.kinds or family in endpoint.kinds)
+    return not (endpoint.fields or endpoint.source) and (
+        not endpoint.kinds or family in endpoint.kinds
+    )
 
 
 def receiver_state(history: History, endpoint: str) -> dict[str, dict[str, object]]:
@@ -298,4 +300,13 @@ def first_answers(history: History, endpoint: str) -> dict[str, Delivery]:
         if one.endpoint == endpoint and one.is_acknowledged:
             for told in one.stands_for:
                 found.setdefault(told, one)
+    return found
+
+
+def last_answers(history: History, endpoint: str) -> dict[str, Delivery]:
+    """The last acknowledged delivery that tells each change, by the change's id."""
+    found: dict[str, Delivery] = {}
+    for one in sorted(history.deliveries, key=lambda one: one.began):
+        if one.endpoint == endpoint and one.is_acknowledged and not one.is_replay:
+            found.update(dict.fromkeys(one.stands_for, one))
     return found

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 
-from tests.chaos.histories import Delivery, History, Page
+from tests.chaos.histories import Delivery, History, Inbound, Page
 from tests.chaos.violations import Violation, violation
 
 
@@ -91,21 +91,21 @@ def each_id_once(history: History) -> list[Violation] | None:
     if not history.inbound:
         return None
     found = []
-    made: dict[tuple[str, str], Counter[tuple[str, str]]] = defaultdict(Counter)
+    made: dict[tuple[str, str], Counter[tuple[str, str, str]]] = defaultdict(Counter)
     for change in history.changes:
         if change.source_event_id:
             key = change.source, change.source_event_id
-            made[key][change.kind, change.field] += 1
-    calls: dict[tuple[str, str], list[int | None]] = defaultdict(list)
+            made[key][change.subject, change.kind, change.field] += 1
+    calls: dict[tuple[str, str], list[Inbound]] = defaultdict(list)
     for call in history.inbound:
-        calls[call.source, call.id].append(call.status)
-    for key, statuses in calls.items():
+        calls[call.source, call.id].append(call)
+    for key, several in calls.items():
         most = max(made[key].values(), default=0)
         if most > 1:
-            words = f"id {key[1]} of {key[0]}, sent {len(statuses)} times, made {most} changes"
+            words = f"id {key[1]} of {key[0]}, sent {len(several)} times, made {most} changes"
             found.append(violation(words, made[key]))
-        taken = [one for one in statuses if one is not None and 200 <= one < 300]
+        taken = [one for one in several if one.status == 200 and one.outcome == "applied"]
         if taken and not most:
-            words = f"id {key[1]} of {key[0]} was answered {taken[0]} and made no change"
-            found.append(violation(words, statuses))
+            words = f"id {key[1]} of {key[0]} was answered 200 and made no change"
+            found.append(violation(words, *several))
     return found

@@ -4,11 +4,11 @@ They compare within one run, with generous floors, for the machine may be busy.
 """
 
 import math
-from bisect import bisect_right
 from collections import defaultdict
+from dataclasses import dataclass
 from itertools import pairwise
 
-from tests.chaos.checks_delivery import by_pair, first_answers, wanted_by
+from tests.chaos.checks_delivery import by_pair, first_answers, last_answers, wanted_by
 from tests.chaos.histories import Endpoint, Fault, History, percentile
 from tests.chaos.violations import Violation, violation
 
@@ -20,6 +20,7 @@ REFUSED_CAP = 600.0
 LATE_SECONDS = 4.0
 LAG_SLACK_SECONDS = 2.0
 LAG_SLACK_SHARE = 0.25
+RECORDED_WITHIN = 1.0
 
 
 def poison_stays_alone(history: History) -> list[Violation] | None:
@@ -125,15 +126,18 @@ def lag_is_told(history: History) -> list[Violation] | None:
     if len(samples) < 4:
         return None
     written = {one.token: (one.began, one.ended) for one in history.writes}
-    pending: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    pending: dict[str, list[Times]] = defaultdict(list)
     for endpoint in history.endpoints:
         answers = first_answers(history, endpoint.name)
+        latest = last_answers(history, endpoint.name)
         for change in wanted_by(endpoint, history):
             if change.token in written:
-                answer = answers.get(change.id)
                 began, ended = written[change.token]
-                pending[endpoint.name].append((began, ended, answer.ended if answer else math.inf))
-        pending[endpoint.name].sort()
+                times = Times(began, ended)
+                if change.id in answers:
+                    times.seen, times.known = answers[change.id].ended, latest[change.id].ended
+                pending[endpoint.name].append(times)
+        pending[endpoint.name].sort(key=lambda times: times.written)
     wrong = []
     for sample in samples:
         ages = _oldest(pending[sample.endpoint], sample.began, sample.at)
@@ -151,17 +155,27 @@ def lag_is_told(history: History) -> list[Violation] | None:
     return [violation(words, *wrong)]
 
 
-def _oldest(
-    pending: list[tuple[float, float, float]], began: float, ended: float
-) -> tuple[float, float]:
+@dataclass(slots=True)
+class Times:
+    """When a change was written and committed, first seen, and last acknowledged.
+
+    A change whose first answer was lost in a fault stays pending until the last.
+    """
+
+    written: float
+    committed: float
+    seen: float = math.inf
+    known: float = math.inf
+
+
+def _oldest(pending: list[Times], began: float, ended: float) -> tuple[float, float]:
     """Least and greatest age in seconds that an honest figure could give between two moments."""
     least = most = 0.0
-    for written, committed, answered in pending[: bisect_right(pending, (ended, math.inf, 0.0))]:
-        if answered > ended and committed < began:
-            least = max(least, began - committed)
-        if answered > began - COMPLETED_WITHIN:
-            most = max(most, ended - written)
+    for times in pending:
+        if times.written > ended:
+            break
+        if times.seen > ended and times.committed < began:
+            least = max(least, began - times.committed)
+        if times.known > began - RECORDED_WITHIN:
+            most = max(most, ended - times.written)
     return least, most
-
-
-COMPLETED_WITHIN = 1.0

@@ -118,7 +118,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """One call by another system and the status it got; None when it got none."""
+    """One call by another system, the status it got (None for none), and the outcome told."""
 
     source: str
     id: str
@@ -126,6 +126,7 @@ class Inbound:
     began: float
     ended: float
     status: int | None
+    outcome: str = "applied"
 
 
 @dataclass(frozen=True, slots=True)

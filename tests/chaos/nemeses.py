@@ -25,7 +25,7 @@ class Nemesis:
 
     `act` lasts about `Episode.seconds` and leaves everything healed. `celery` lets a worker and
     two beats deliver instead of `manage.py drain`; `prepare` runs before anything else does;
-    `least_seconds` is the time without which the act says nothing.
+    `least_seconds` is what it gets at least in a full run.
     """
 
     name: str
@@ -165,6 +165,19 @@ def long_transaction(episode: Episode) -> None:
         episode.workload.hold_open(episode.seconds)
 
 
+def hold(episode: Episode) -> None:
+    """A writer holds a subject for longer than the lease while its last change is on its way."""
+    probe = "P020"
+    for name in (TARGET, BATCHED):
+        episode.receiver.tell(name, mode="slow", seconds=1.0, subjects=[f"probe:{probe}"])
+    episode.workload.write_one(probe)
+    time.sleep(0.5)
+    with episode.fault("long transaction"):
+        episode.workload.hold_open(max(episode.seconds, LEASE_SECONDS + 2), probe)
+    for name in (TARGET, BATCHED):
+        episode.receiver.tell(name, mode="ok")
+
+
 def rotate(episode: Episode) -> None:
     """A new secret, both for a while, then only the new one; the receiver follows later."""
     row = episode.endpoint(TARGET)
@@ -230,7 +243,8 @@ NEMESES = {
         Nemesis("bomb", "receiver answers a gzip bomb", receiver("bomb")),
         Nemesis("dead", "receiver refuses connections", receiver("dead")),
         Nemesis("poison", "four subjects always refused", poison),
-        Nemesis("open", "a writing transaction stays open", long_transaction),
+        Nemesis("open", "a write stays open for 30 s", long_transaction, least_seconds=30.0),
+        Nemesis("hold", "a writer holds what is on its way", hold),
         Nemesis("rotate", "secrets are rotated", rotate),
         Nemesis("purge", "retention runs, target dead", purge, prepare=near_the_end_of_a_partition),
     )

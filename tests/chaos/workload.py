@@ -17,13 +17,16 @@ from changefeed.recording import act_as, record_change
 from orders.actors import SYSTEM
 from orders.lifecycle.changing import change_order
 from orders.lifecycle.placing import place_orders
-from tests.chaos.histories import Page, Write
+from tests.chaos.histories import Inbound, Page, Write
 from tests.chaos.prepare import PROBES
 from tests.factories import order_document
 
 SHARE_ROLLED_BACK = 0.12
 SHARE_ASKED_AGAIN = 0.15
 TITLES = ("杭州测试公司", "余杭贸易公司", "宁波百货", "")
+
+# Written by nobody but who holds it open.
+LAST = f"P{PROBES - 1:03d}"
 
 Fetch = Callable[[str, str], tuple[int, bytes]]
 
@@ -42,6 +45,8 @@ class Workload:
     def __init__(self, seed: str) -> None:
         self.writes: list[Write] = []
         self.pages: list[Page] = []
+        self.inbound: list[Inbound] = []
+        self._orders: list[str] = []
         self.before_commit: Callable[[str], None] = lambda _token: None
         self.fetch: Fetch = fetch_over_http
         self._seed = seed
@@ -53,12 +58,13 @@ class Workload:
 
     # -- starting and stopping ------------------------------------------------------------------
 
-    def start(self, consumers: dict[str, str]) -> None:
-        """Begin; `consumers` are keys of the pull API by name."""
+    def start(self, consumers: dict[str, str], sender: str) -> None:
+        """Begin; `consumers` are keys of the pull API by name, `sender` is the CRM's key."""
         for number in range(3):
             self._writer(self._write_few, f"writer-{number}")
         self._writer(self._write_many, "bulk")
         self._writer(self._keep_shop, "shop")
+        self._writer(lambda chance: self._send_in(chance, sender), "crm")
         for name, key in consumers.items():
             thread = threading.Thread(target=self._pull, args=(name, key), daemon=True)
             self._pullers.append(thread)
@@ -77,9 +83,13 @@ class Workload:
             thread.join(60)
         return not any(thread.is_alive() for thread in self._pullers)
 
-    def hold_open(self, seconds: float) -> None:
+    def hold_open(self, seconds: float, probe: str = LAST) -> None:
         """A writing transaction that commits only after so long, while others go on."""
-        self._write([f"P{PROBES - 1:03d}"], "probe.changed", lambda: time.sleep(seconds))
+        self._write([probe], "probe.changed", lambda: time.sleep(seconds))
+
+    def write_one(self, probe: str) -> None:
+        """One version of one probe, committed at once."""
+        self._write([probe], "probe.changed", lambda: None)
 
     def _writer(self, act: Callable[[random.Random], None], name: str) -> None:
         chance = random.Random(f"{self._seed}:{name}")
@@ -136,6 +146,7 @@ class Workload:
         """Take an order in and change it, by the product's own acts."""
         try:
             (placed,) = place_orders([order_document(f"C-{next(self._numbers):06d}")], actor=SYSTEM)
+            self._orders.append(placed.number)
             for title in chance.sample(TITLES[:3], 2):
                 change_order(
                     placed.number, version=None, fields={"invoice_title": title}, actor=SYSTEM
@@ -143,6 +154,47 @@ class Workload:
         except DatabaseError:
             connection.close()
         self._stop_writing.wait(chance.uniform(0.3, 0.8))
+
+    def _send_in(self, chance: random.Random, key: str) -> None:
+        """An edit made in the CRM, sent up to four times at once, as after a time-out."""
+        self._stop_writing.wait(chance.uniform(0.3, 0.9))
+        if not self._orders:
+            return
+        message = {
+            "id": f"crm-{next(self._numbers)}",
+            "subject": {"kind": "order", "id": chance.choice(self._orders[-5:])},
+            "changes": {"invoice_title": f"客户关系 {chance.randrange(1000)}"},
+        }
+        threads = [
+            threading.Thread(target=self._call_in, args=(message, key))
+            for _ in range(chance.randint(1, 4))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+
+    def _call_in(self, message: dict[str, Any], key: str) -> None:
+        began = time.monotonic()
+        status, outcome = None, ""
+        try:
+            answer = Client(raise_request_exception=False).post(
+                "/api/v1/changes/",
+                json.dumps(message),
+                content_type="application/json",
+                headers={"Authorization": f"Api-Key {key}"},
+            )
+            status = answer.status_code
+            if status < 300:
+                outcome = answer.json()["outcome"]
+        except DatabaseError:
+            pass
+        finally:
+            connection.close()
+        subject = f"order:{message['subject']['id']}"
+        self.inbound.append(
+            Inbound("crm", message["id"], subject, began, time.monotonic(), status, outcome)
+        )
 
     # -- pulling --------------------------------------------------------------------------------
 
