@@ -112,7 +112,7 @@ def _field_line(field: FieldChange) -> str:
 
 def _value(name: str, value: object) -> str:
     if value is None:
-        return _("open")
+        return _("no limit")
     if isinstance(value, datetime):
         return str(formats.date_format(timezone.localtime(value), "SHORT_DATETIME_FORMAT"))
     return str(_CHOICES[name](value).label) if name in _CHOICES else str(value)

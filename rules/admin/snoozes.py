@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -45,7 +45,8 @@ class SnoozeForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["rule_key"].choices = _live_rules()  # type: ignore[attr-defined]
         self.fields["days"].choices = [  # type: ignore[attr-defined]
-            (days, _("%(days)d days") % {"days": days}) for days in DAYS
+            (days, ngettext("%(days)d day", "%(days)d days", days) % {"days": days})
+            for days in DAYS
         ]
 
 
@@ -88,7 +89,7 @@ class RuleSnoozeAdmin(ModelAdmin):
 
     @display(description=gettext_lazy("state"), label={"active": "info", "over": "default"})
     def state_badge(self, snooze: Any) -> tuple[str, str]:
-        return ("active", _("asleep")) if snooze.is_active else ("over", _("over"))
+        return ("active", _("asleep")) if snooze.is_active else ("over", pgettext("snooze", "over"))
 
     @display(description="")
     def ending(self, snooze: Any) -> str:
