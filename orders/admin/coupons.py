@@ -35,7 +35,6 @@ class ChannelCouponAdmin(ImportExportMixin, DeskAdmin):
     import_form_class = ImportForm
     export_form_class = ExportForm
     formats = FORMATS
-    actions = ("delete_selected",)
     list_display = ("code", "name", "channel")
     list_filter = (("channel", RelatedDropdownFilter),)
     list_filter_submit = True

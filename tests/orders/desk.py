@@ -1,6 +1,9 @@
 """Ready-made cases for the desk's tests: people signed in, and orders that are held."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 from django.contrib.auth.models import Group, User
 from django.test import Client
@@ -9,6 +12,7 @@ from config.roles import grant
 from orders.actors import Actor
 from orders.lifecycle.placing import place_order
 from orders.models import Hold, Order
+from rules import labels, live
 from tests.factories import make_user, order_document
 
 SHOP = Actor("key:shop", "shop")
@@ -48,3 +52,14 @@ def clean_order(number: str = "", **changes: Any) -> Order:
     placed = place_order(order_document(number, **changes), actor=SHOP)
     assert not placed.errors, placed.errors
     return Order.objects.get(number=placed.number)
+
+
+@contextmanager
+def known_rules() -> Iterator[None]:
+    """Rules and labels as they are at hand: looking at them again would depend on the clock."""
+    with (
+        mock.patch.object(live, "RECHECK_SECONDS", 3600.0),
+        mock.patch.object(live, "STALE_SECONDS", 3600.0),
+        mock.patch.object(labels, "FRESH_SECONDS", 3600.0),
+    ):
+        yield

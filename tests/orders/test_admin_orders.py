@@ -15,7 +15,7 @@ from orders.lifecycle.dispatching import dispatch_order
 from orders.lifecycle.recalling import recall_order
 from orders.models import Hold, Order, Stock, StockEntry, TimelineEntry
 from orders.status import OrderState
-from tests.orders.desk import clean_order, held_order, person
+from tests.orders.desk import clean_order, held_order, known_rules, person
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/admin/orders/order/"
@@ -44,7 +44,7 @@ def page_of(order: Order, act: str = "change") -> str:
 
 def queries(client: Client, url: str, **params: str) -> list[str]:
     client.get(url, params)
-    with CaptureQueriesContext(connection) as captured:
+    with known_rules(), CaptureQueriesContext(connection) as captured:
         assert client.get(url, params).status_code == 200
     return [query["sql"] for query in captured]
 

@@ -36,6 +36,7 @@ MATRIX = {
     models.Warehouse: (EVERYONE, OPERATIONS, OPERATIONS, NOBODY),
     models.Courier: (EVERYONE, OPERATIONS, OPERATIONS, NOBODY),
     models.Packaging: (EVERYONE, OPERATIONS, OPERATIONS, NOBODY),
+    models.ChannelCoupon: (OFFICE, OPERATIONS, OPERATIONS, OPERATIONS),
 }
 
 HOLD_ACTS = {
@@ -70,6 +71,7 @@ def rows() -> Iterator[tuple[type[Model], int]]:
     held_order()
     order = clean_order()
     dispatch_order(order.pk, actor=Actor("system"))
+    models.ChannelCoupon.objects.create(channel=order.channel, code="LIVE-50")
     for model in MATRIX:
         yield model, model._default_manager.earliest("pk").pk
 
@@ -192,6 +194,8 @@ def test_settlement_prices_are_for_operations_alone(world):
         "settlement_prices-INITIAL_FORMS": "0",
         "settlement_prices-0-sku": sku.pk,
         "settlement_prices-0-price": "88.00",
+        "coupons-TOTAL_FORMS": "0",
+        "coupons-INITIAL_FORMS": "0",
     }
     url = reverse("admin:orders_channel_change", args=(channel.pk,))
     for group in ("agent", "supervisor", "warehouse"):

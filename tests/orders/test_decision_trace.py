@@ -5,7 +5,9 @@ import re
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import translation
 
@@ -17,7 +19,7 @@ from rules import lifecycle, live
 from rules.models import RuleSet, RuleSnooze
 from rules.starting import starter_document
 from tests.orders.calling import Caller, refused
-from tests.orders.desk import SHOP, clean_order, held_order, person
+from tests.orders.desk import SHOP, clean_order, held_order, known_rules, person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
 
@@ -142,11 +144,8 @@ def test_the_page_asks_a_fixed_number_of_queries_for_many_rules(
 
 
 def _queries(client: Client, url: str) -> list[str]:
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
     client.get(url)
-    with CaptureQueriesContext(connection) as seen:
+    with known_rules(), CaptureQueriesContext(connection) as seen:
         assert client.get(url).status_code == 200
     return [query["sql"] for query in seen]
 
