@@ -13,7 +13,8 @@ _TEXT_OPERATORS = frozenset({"eq", "ne", "in", "not_in", "has_any", "has_all", "
 
 def references(study: Study, subjects: Iterable[int]) -> Iterator[Finding]:
     """What is wrong with the names in these rules, by themselves."""
-    nothing = _Unknown(study)
+    subjects = list(subjects)
+    nothing = _Unknown(study, subjects)
     for number in subjects:
         rule = study.rules[number]
         yield from _lists(study, rule)
@@ -49,8 +50,9 @@ def _lists(study: Study, rule: Rule) -> Iterator[Finding]:
 class _Unknown:
     """Which texts mean nothing, asked once for each fact."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, subjects: Iterable[int]) -> None:
         self._study = study
+        self._rules = [study.rules[number] for number in subjects]
         self._unknown: dict[str, frozenset[str]] = {}
 
     def of(self, rule: Rule) -> Iterator[Finding]:
@@ -71,7 +73,7 @@ class _Unknown:
             fact = self._study.catalogue.get(key)
             asked = frozenset(
                 text
-                for rule in self._study.rules
+                for rule in self._rules
                 for _place, row in _rows(rule)
                 if row.fact == key
                 for text in _texts(row)

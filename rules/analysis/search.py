@@ -68,10 +68,8 @@ class Search:
             if len(parts) > 1:
                 solved: Values | None = values
                 for part in parts:
-                    solved = self._solve(solved, part)
-                    if solved is None:
-                        break
-                else:
+                    solved = self._solve(solved, part) if solved is not None else None
+                if solved is not None:
                     return solved
                 continue
             variable, mask = self._choice(values, left)

@@ -51,11 +51,12 @@ class SetDomain:
                 self._at[text] = self._variable(kind, text, variables, owner, there=there)
         if possible is None:
             for entry in dict.fromkeys(it for key in self._asked for it in lists[key].entries):
-                if skeleton(entry) == entry:
+                kind = (None, self._lists_of(entry), True, None)
+                # Nothing is equal to an entry that no text is folded to.
+                if kind not in self._kinds and skeleton(entry) == entry:
                     text = entry
                     while text in sets:
                         text += " "
-                    kind = (None, self._lists_of(entry), True, None)
                     self._variable(kind, text, variables, owner, there=True)
 
     def formula(self, row: Row, *, permissive: bool) -> Formula:

@@ -50,8 +50,8 @@ class TextDomain:
                 kinds, (sets.get(text), *self._signature(skeleton(text))), text
             )
         if closed is None:
-            for entry in self._entries():
-                self._kind(kinds, (None, *self._signature(entry)), _respelt(entry, self._named))
+            for signature, entry in self._entries():
+                self._kind(kinds, (None, *signature), _respelt(entry, self._named))
         count = len(self._samples) + (closed is None)
         self._free = 1 << count if closed is None else 0
         full = ((1 << count) - 1) << 1
@@ -120,11 +120,18 @@ class TextDomain:
             tuple(key for key in self._asked if folded in self._lists[key].entries),
         )
 
-    def _entries(self) -> Iterator[str]:
-        """Entries that some text can have."""
-        for entry in dict.fromkeys(it for key in self._asked for it in self._lists[key].entries):
-            if skeleton(entry) == entry:
-                yield entry
+    def _entries(self) -> Iterator[tuple[tuple[object, ...], str]]:
+        """An entry of every kind that some text can have, with what it is told apart by."""
+        seen = set()
+        for key in self._asked:
+            for entry in self._lists[key].entries:
+                signature = self._signature(entry)
+                # Nothing is equal to an entry that no text is folded to.
+                if signature not in seen and skeleton(entry) == entry:
+                    seen.add(signature)
+                    yield signature, entry
+                if len(self._asked) == 1 and not self._needles and seen:
+                    break
 
     def _add_needles(self, variables: Variables, owner: int) -> None:
         for needle in self._needles:

@@ -8,7 +8,6 @@ from decimal import Decimal
 from itertools import product
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -43,49 +42,51 @@ ORDERS: dict[str, tuple[Any, ...]] = {
     "units": (None, D(1), D(2), D(3), D(4)),
     "share": (None, D(-1), D(0), D("0.25"), D("0.5"), D(1)),
     "grade": (None, "A", "D"),
-    "remark": (None, "", "-", "a", "A", "b", "ab", "AB", "zz", "Zz", "a-b"),
+    "remark": (None, "", "-", "a", "A", "b", "ab", "AB", "zz", "Zz", "a-b", "-ab"),
     "tags": (
         None,
         *(frozenset(it) for it in ("", "x", "y", "w", "xy", "xw", "yw", "xyw", "X", "Xy")),
     ),
 }
 MOMENTS = (AT, AT + timedelta(days=1), AT + timedelta(days=2))
-NUMBERS = st.sampled_from([D(0), D("0.5")])
-ROWS = st.one_of(
-    st.builds(Row, st.sampled_from(["paid", "sure"]), st.sampled_from(["is_true", "is_false"])),
-    st.builds(Row, st.just("paid"), st.sampled_from(["eq", "ne"]), st.booleans()),
-    st.builds(Row, st.sampled_from([*ORDERS]), st.just("is_missing")),
-    st.builds(
-        Row,
-        st.just("units"),
-        st.sampled_from(["eq", "ne", "lt", "lte", "gt", "gte"]),
-        st.sampled_from([D(1), D("2.5"), D(3), D(4)]),
+
+
+def _rows(fact: str, **values: tuple[Any, ...]) -> st.SearchStrategy[Row]:
+    """Rows on one fact: every operator with each of its values, and the question if it is there."""
+    every = [Row(fact, op, value) for op, wanted in values.items() for value in wanted]
+    return st.sampled_from([*every, Row(fact, "is_missing")])
+
+
+_SIZES = ("lt", "lte", "gt", "gte", "eq", "ne")
+_SETS = (("x",), ("y",), ("x", "y"))
+ROWS: dict[str, st.SearchStrategy[Row]] = {
+    "paid": _rows("paid", is_true=(None,), is_false=(None,), eq=(True, False), ne=(True,)),
+    "sure": _rows("sure", is_true=(None,), is_false=(None,)),
+    "units": _rows(
+        "units",
+        **dict.fromkeys(_SIZES, (D(2), D("2.5"), D(4))),
+        between=((D(2), D(3)),),
+        **{"in": ((D(1), D(4)),), "not_in": ((D(1), D(4)),)},
     ),
-    st.builds(Row, st.just("units"), st.sampled_from(["in", "not_in"]), st.just((D(1), D(4)))),
-    st.builds(
-        Row, st.just("share"), st.sampled_from(["eq", "ne", "lt", "lte", "gt", "gte"]), NUMBERS
+    "share": _rows("share", **dict.fromkeys(_SIZES, (D(0), D("0.5"))), between=((D(0), D("0.5")),)),
+    "grade": _rows("grade", eq=("A", "D"), ne=("A", "D"), **{"in": (("A", "D"),)}),
+    "remark": _rows(
+        "remark",
+        eq=("a", "ab"),
+        ne=("a", "ab"),
+        contains_text=("A", "b", "ab"),
+        in_list=("block",),
+        not_in_list=("block",),
     ),
-    st.builds(Row, st.just("share"), st.just("between"), st.just((D(0), D("0.5")))),
-    st.builds(Row, st.just("grade"), st.sampled_from(["eq", "ne"]), st.sampled_from(["A", "D"])),
-    st.builds(Row, st.just("grade"), st.sampled_from(["in", "not_in"]), st.just(("A", "D"))),
-    st.builds(Row, st.just("remark"), st.sampled_from(["eq", "ne"]), st.sampled_from(["a", "ab"])),
-    st.builds(Row, st.just("remark"), st.just("contains_text"), st.sampled_from(["A", "b", "ab"])),
-    st.builds(
-        Row, st.just("remark"), st.sampled_from(["in_list", "not_in_list"]), st.just("block")
+    "tags": _rows(
+        "tags",
+        has_any=_SETS,
+        has_all=_SETS,
+        has_none=_SETS,
+        in_list=("tags", "gone"),
+        not_in_list=("tags",),
     ),
-    st.builds(
-        Row,
-        st.just("tags"),
-        st.sampled_from(["has_any", "has_all", "has_none"]),
-        st.sampled_from([("x",), ("y",), ("x", "y")]),
-    ),
-    st.builds(
-        Row,
-        st.just("tags"),
-        st.sampled_from(["in_list", "not_in_list"]),
-        st.sampled_from(["tags", "gone"]),
-    ),
-)
+}
 ACTIONS = {
     "intercept": st.sampled_from(
         [(Action("hold", reason="r", risk="low"),), (Action("hold", reason="s", risk="low"),)]
@@ -107,27 +108,26 @@ ACTIONS = {
 
 
 @st.composite
-def rule_sets(
-    draw: st.DrawFn, facts: int = 3, layers: tuple[str, ...] = tuple(ACTIONS)
-) -> Document:
-    """A few rules over at most `facts` facts, so that rules collide and brute force can end."""
-    chosen = draw(st.lists(st.sampled_from([*ORDERS]), min_size=1, max_size=facts, unique=True))
-    rows = ROWS.filter(lambda row: row.fact in chosen)
+def rule_sets(draw: st.DrawFn, layers: tuple[str, ...] = ("intercept", "allocate")) -> Document:
+    """Enough rules over one or two facts to collide, and few enough for brute force to end."""
+    facts = draw(st.lists(st.sampled_from([*ORDERS]), min_size=1, max_size=2, unique=True))
+    rows = st.one_of([ROWS[fact] for fact in facts])
+    groups = st.lists(st.lists(rows, min_size=1, max_size=2).map(tuple), min_size=1, max_size=2)
+    windows = draw(st.sampled_from([(None,), (None,), (None, *MOMENTS[1:])]))
     rules = []
-    for number in range(draw(st.integers(1, 6))):
+    for number in range(draw(st.integers(3, 7))):
         layer = draw(st.sampled_from(layers))
-        group = st.lists(rows, min_size=1, max_size=3).map(tuple)
         rules.append(
             Rule(
                 key=f"r{number}",
                 name=f"rule {number}",
                 layer=layer,
                 priority=draw(st.integers(1, 2)),
-                when=tuple(draw(st.lists(group, min_size=1, max_size=2))),
+                when=tuple(draw(groups)),
                 then=draw(ACTIONS[layer]),
-                on_missing=draw(st.sampled_from(["no_match", "match"])),
-                valid_from=draw(st.sampled_from([None, None, *MOMENTS[1:]])),
-                valid_until=draw(st.sampled_from([None, None, *MOMENTS[1:]])),
+                on_missing=draw(st.sampled_from(["no_match", "no_match", "match"])),
+                valid_from=draw(st.sampled_from(windows)),
+                valid_until=draw(st.sampled_from(windows)),
             )
         )
     return Document(tuple(rules))
@@ -247,14 +247,14 @@ def _is_vacant(group: tuple[Row, ...]) -> bool:
 
 # Brute force over three facts and a machine at work on other things: no example is slow alone.
 thorough = settings(
-    max_examples=60,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 
 
 @thorough
-@given(rule_sets())
+@given(rule_sets(tuple(ACTIONS)))
 def test_brute_force_agrees_on_rules_that_never_act(document):
     brute, report = Brute(document), checked(document)
     wanted = expected(brute)
@@ -281,7 +281,7 @@ def test_the_rules_named_do_take_everything_and_none_could_be_left_out(document)
     for finding in of_kind(report, "shadowed") + of_kind(report, "shadowed_slot"):
         subject, *cover = finding.rules
         assert {layer_of[key] for key in cover} == {layer_of[subject]}
-        slots = finding.detail.get("slots") or {finding.slot: cover}
+        slots: Any = finding.detail.get("slots") or {finding.slot: cover}
         for keys in slots.values():
             _assert_least_cover(brute, subject, keys)
     for finding in of_kind(report, "unreachable"):
@@ -313,7 +313,7 @@ def test_the_rows_named_contradict_and_none_could_be_left_out(document):
 
 
 @thorough
-@given(rule_sets(layers=("intercept", "allocate")))
+@given(rule_sets(("intercept", "allocate", "allocate", "allocate")))
 def test_brute_force_agrees_on_pairs(document):
     brute, report = Brute(document), checked(document)
     tied: dict[tuple[frozenset[str], str], bool] = {}
@@ -343,7 +343,7 @@ def test_brute_force_agrees_on_pairs(document):
 
 
 @thorough
-@given(rule_sets(layers=("intercept", "allocate", "dispatch")))
+@given(rule_sets(("intercept", "allocate", "dispatch")))
 def test_brute_force_agrees_on_gaps(document):
     brute, report = Brute(document), checked(document)
     wanted = set()
@@ -358,7 +358,7 @@ def test_brute_force_agrees_on_gaps(document):
 
 
 @thorough
-@given(rule_sets(layers=("intercept", "allocate", "dispatch")))
+@given(rule_sets(("intercept", "allocate", "dispatch")))
 def test_brute_force_agrees_on_windows_that_never_meet(document):
     brute, report = Brute(document), checked(document)
     wanted = {}
@@ -386,7 +386,7 @@ def test_brute_force_agrees_on_windows_that_never_meet(document):
 
 
 @thorough
-@given(rule_sets())
+@given(rule_sets(tuple(ACTIONS)))
 def test_every_witness_proves_its_finding_in_the_compiled_rules(document):
     report = checked(document)
     compiled = compile_rules(document, LISTS)
@@ -413,7 +413,7 @@ def test_every_witness_proves_its_finding_in_the_compiled_rules(document):
         if finding.kind == "unreachable":
             assert subject not in acted
         elif finding.kind in ("shadowed", "shadowed_slot"):
-            assert matches(finding.detail["taken_by"], facts, finding.at)
+            assert matches(str(finding.detail["taken_by"]), facts, finding.at)
             if finding.kind == "shadowed":
                 assert subject not in acted
             else:
@@ -441,9 +441,3 @@ def test_the_focus_shows_what_the_whole_says_of_that_rule_and_the_overlaps(docum
     assert named(about) == named(whole)
     assert all(key in finding.rules for finding in about.findings)
     assert not of_kind(whole, "overlap")
-
-
-@pytest.mark.parametrize("fact", [*ORDERS])
-def test_brute_force_has_a_value_for_every_kind_that_rows_tell_apart(fact):
-    """Guards the oracle itself: the small domains show all that the rows of ROWS ask."""
-    assert len(set(ORDERS[fact])) == len(ORDERS[fact])

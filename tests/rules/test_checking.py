@@ -2,7 +2,7 @@
 
 import io
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -55,7 +55,7 @@ def test_a_finding_comes_with_places_a_sentence_and_an_order(caller):
         "Move it up, narrow the others, or remove it.",
         "witness": {"order.grand_total": "1000"},
     }
-    assert abs(timezone.datetime.fromisoformat(at) - timezone.now()) < timedelta(minutes=5)
+    assert abs(datetime.fromisoformat(at) - timezone.now()) < timedelta(minutes=5)
 
 
 def test_the_witness_goes_into_the_dry_run_as_it_is(caller):
@@ -131,8 +131,11 @@ def test_the_shipped_rules_have_no_conflict():
     report = check_document(starter_document())
 
     assert report.complete
-    # The shop fills its own lists; until then their rules wait.
-    assert {it.kind for it in report.findings if it.level != "info"} <= {"empty_list"}
+    # The shop fills its own lists and sells its own goods; until then some rules wait for them.
+    waiting = {"empty_list", "unknown_value"}
+    assert [
+        it.as_json() for it in report.findings if it.level != "info" and it.kind not in waiting
+    ] == []
 
 
 def run(*arguments: str) -> tuple[str, CommandError | None]:
