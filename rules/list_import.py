@@ -98,7 +98,7 @@ def _take(
         message = (
             _("There is no list “%(list)s”.") % {"list": key[:64]}
             if key
-            else _("Say which list, in a column “list” or above.")
+            else _("Say which list, in a column “list” or in the form.")
         )
         found.errors.append(RowError(row.number, "list", message))
     elif defaults.list is not None and key != defaults.list.key:

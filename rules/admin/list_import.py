@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -22,6 +25,7 @@ from rules.admin.list_undo import offer_undo
 from rules.errors import DocumentInvalid, NotPossible
 from rules.figures import number
 from rules.lifecycle import take_list_entries
+from rules.lifecycle.common import database_now
 from rules.list_files import MAX_UNPACKED, Row, Unreadable, read_file, read_lines
 from rules.list_import import Defaults, Preview, preview
 from rules.models import ReferenceList
@@ -40,19 +44,23 @@ class ImportForm(forms.Form):
         label=gettext_lazy("list"),
         empty_label=gettext_lazy("as the column “list” says"),
     )
-    file = forms.FileField(required=False, label=gettext_lazy("CSV or XLSX file"))
+    file = forms.FileField(required=False, label=gettext_lazy("or choose a CSV or XLSX file"))
     lines = forms.CharField(
-        required=False, label=gettext_lazy("or paste lines"), widget=forms.Textarea, strip=False
+        required=False, label=gettext_lazy("paste lines"), widget=forms.Textarea, strip=False
     )
     reason = forms.CharField(required=False, max_length=500, label=gettext_lazy("reason"))
-    expires_at = forms.SplitDateTimeField(
-        required=False, require_all_fields=False, label=gettext_lazy("expires at")
-    )
+    expires_on = forms.DateField(required=False, label=gettext_lazy("expires at"))
+    expires_time = forms.TimeField(required=False, label=gettext_lazy("time of day"))
     replace = forms.BooleanField(required=False, label=gettext_lazy("Replace the whole list"))
 
     def clean(self) -> dict[str, Any]:
-        """The rows, read; a file comes before pasted lines."""
+        """The rows, read; a file comes before pasted lines, and a day begins at midnight."""
         data: dict[str, Any] = super().clean() or {}
+        day, hour = data.get("expires_on"), data.get("expires_time")
+        zone = ZoneInfo(settings.SHOP_TIME_ZONE)
+        data["expires_at"] = datetime.combine(day, hour or time.min, zone) if day else None
+        if hour is not None and day is None:
+            self.add_error("expires_on", _("Choose the day as well."))
         upload = data.get("file")
         try:
             if upload is not None:
@@ -176,8 +184,10 @@ def _shown(found: Preview) -> dict[str, Any]:
                 "added": change.added[:SHOWN],
                 "changed": change.changed[:SHOWN],
                 "removed": change.removed[:SHOWN],
+                "is_cut": max(map(len, (change.added, change.changed, change.removed))) > SHOWN,
             }
             for key, change in found.changes.items()
         ],
         "limit": SHOWN,
+        "now": database_now(),
     }

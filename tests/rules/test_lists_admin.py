@@ -203,3 +203,33 @@ def test_a_compared_list_ends_as_wanted(
     asked = {skeleton(e.value): e.reason for e in wanted}
     assert after == (asked if replace else {s: e.reason for s, e in before.items()} | asked)
     assert change.unchanged + len(change.added) + len(change.changed) == len(asked)
+
+
+# --- hostile text -------------------------------------------------------------------------------
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
+
+
+def test_hostile_text_is_shown_as_text(blocklist: ReferenceList) -> None:
+    client = as_("operations")
+    lifecycle.add_list_entries(blocklist, [NewEntry(HOSTILE, HOSTILE)], "user:<b>x</b>")
+    address = reverse("admin:rules_referencelist_change", args=[blocklist.pk])
+    sent = {"lines": f"{HOSTILE}2\t{HOSTILE}", "list": blocklist.pk, "replace": "1"}
+    entry = blocklist.entries.get(reason=HOSTILE)
+
+    pages = [
+        client.get(address, {"q": HOSTILE}),
+        client.post(reverse("admin:rules_listentry_import"), sent),
+        client.post(reverse("admin:rules_listentry_import"), {"lines": HOSTILE, "reason": HOSTILE}),
+        client.post(
+            reverse("admin:rules_listentry_remove"),
+            {"entry": entry.pk, "list": blocklist.pk},
+            follow=True,
+        ),
+    ]
+
+    for shown in pages:
+        text = shown.content.decode()
+        assert "<script>alert(1)" not in text
+        assert "<img src=x" not in text
+        assert "<b>x</b>" not in text

@@ -172,8 +172,7 @@ def test_lines_are_pasted_with_what_holds_for_all(client: Client, blocklist: Ref
             lines,
             list=blocklist.pk,
             reason="case 7",
-            expires_at_0="2027-01-01",
-            expires_at_1="00:00",
+            expires_on="2027-01-01",
         ),
     )
 
@@ -233,7 +232,7 @@ def test_another_persons_preview_is_nobody_elses(client: Client, blocklist: Refe
     ("line", "column", "said"),
     [
         ("nobody,C-1,,", "list", "There is no list “nobody”."),
-        (",C-1,,", "list", "Say which list, in a column “list” or above."),
+        (",C-1,,", "list", "Say which list, in a column “list” or in the form."),
         ("blocklist,,r,", "value", "This field must not be empty."),
         ("blocklist,\u200b\u202e,,", "value", "This field must not be empty."),
         (f"blocklist,{'x' * 501},,", "value", "At most 500 characters."),
@@ -286,6 +285,8 @@ def test_a_row_for_another_list_than_the_chosen_one_is_a_mistake(
         ({}, "Choose a file or paste some lines."),
         ({"lines": "  \n "}, "Choose a file or paste some lines."),
         ({"lines": "x", "list": "999"}, "Select a valid choice."),
+        ({"lines": "x", "expires_time": "10:00"}, "Choose the day as well."),
+        ({"lines": "x", "expires_on": "soon"}, "Enter a valid date."),
     ],
 )
 def test_an_empty_form_says_what_is_missing(
