@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from rules.changes import CLASSES
 from rules.wording import SLOT_LABELS
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ def summary(result: Mapping[str, Any]) -> list[str]:
     """The result in a few sentences, the most telling first."""
     parts = [
         str(_PARTS[name]) % {"count": f"{found['count']:,}", "amount": money(found["amount"])}
-        for name, found in result["changed"].items()
-        if found["count"]
+        for name in CLASSES
+        if (found := result["changed"][name])["count"]
     ]
     orders = f"{result['decisions']:,}"
     if parts:

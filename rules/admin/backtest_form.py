@@ -64,13 +64,18 @@ class Offer:
             return None
 
 
+def _day() -> forms.DateInput:
+    """The browser's own calendar, which takes ISO dates whatever the language."""
+    return forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+
+
 class BacktestForm(forms.Form):
     """What the start page sends; days are days of the shop, both included."""
 
     base = forms.ChoiceField(required=False)
     period = forms.ChoiceField(choices=PERIODS, initial="30", widget=forms.RadioSelect)
-    first_day = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    last_day = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    first_day = forms.DateField(required=False, widget=_day())
+    last_day = forms.DateField(required=False, widget=_day())
     sweep = forms.ChoiceField(required=False)
     values = forms.CharField(required=False, max_length=1000)
     title = forms.CharField(required=False, max_length=200)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from rules.admin.backtest_form import phrase
 from rules.backtest_words import change_phrase, class_label, money, percent, slot_label, summary
+from rules.changes import CLASSES
 from rules.facts import catalogue
 from rules.models import BacktestRun, BacktestState
 from rules.models.rulesets import Layer
@@ -46,6 +47,14 @@ def progress_of(run: BacktestRun) -> dict[str, Any]:
     }
 
 
+def days_of(run: BacktestRun) -> str:
+    """The days of the shop that the period touches."""
+    zone = ZoneInfo(settings.SHOP_TIME_ZONE)
+    last = timezone.localtime(run.until - timedelta(microseconds=1), zone)
+    first = timezone.localtime(run.since, zone)
+    return f"{first:%Y-%m-%d} – {last:%Y-%m-%d}"
+
+
 def _label(run: BacktestRun) -> str:
     return str(BacktestState(run.state).label)
 
@@ -64,8 +73,8 @@ def shown_result(run: BacktestRun) -> dict[str, Any]:
         "unseen": [_fact_name(key) for key in result["unseen_facts"]],
         "classes": [
             _class(name, found, names)
-            for name, found in result["changed"].items()
-            if found["count"]
+            for name in CLASSES
+            if (found := result["changed"][name])["count"]
         ],
         "routes": [
             {
@@ -124,11 +133,15 @@ def _said(pairs: Iterable[list[str]], names: Mapping[str, str]) -> str:
 
 
 def _rules(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every rule with its cases on both sides, those that change most first."""
+    """The rules that acted on either side, those that change most first."""
     most = max((max(r["base"] or 0, r["tried"] or 0) for r in result["rules"]), default=0) or 1
     ordered = sorted(
         result["rules"],
-        key=lambda rule: (-abs((rule["tried"] or 0) - (rule["base"] or 0)), rule["key"]),
+        key=lambda rule: (
+            -abs((rule["tried"] or 0) - (rule["base"] or 0)),
+            -(rule["tried"] or 0),
+            rule["key"],
+        ),
     )
     return [
         {
@@ -141,6 +154,7 @@ def _rules(result: Mapping[str, Any]) -> list[dict[str, Any]]:
             "tried_width": round(100 * (rule["tried"] or 0) / most, 2),
         }
         for rule in ordered
+        if rule["base"] or rule["tried"]
     ]
 
 

@@ -19,7 +19,7 @@ from unfold.decorators import display
 
 from rules.admin.actors import actor_of
 from rules.admin.backtest_form import BacktestForm, Offer
-from rules.admin.backtest_page import progress_of, shown_result, versions_of
+from rules.admin.backtest_page import days_of, progress_of, shown_result, versions_of
 from rules.errors import DocumentInvalid, NotPossible
 from rules.lifecycle import backtests
 from rules.models import BacktestRun, BacktestState
@@ -45,7 +45,7 @@ class BacktestRunAdmin(ModelAdmin):
 
     @display(description=gettext_lazy("period"))
     def period(self, run: BacktestRun) -> str:
-        return progress_of(run)["period"]
+        return days_of(run)
 
     @display(description=gettext_lazy("state"), ordering="state", label=STATE_COLOURS)
     def state_badge(self, run: BacktestRun) -> tuple[str, str]:

@@ -167,5 +167,4 @@ def _curve(sweep: dict[str, Any]) -> Table:
 def _share(share: dict[str, Any]) -> str:
     if share["value"] is None:
         return "–"
-    low, high = share["low"], share["high"]
-    return f"{share['value']:.1%} ({low:.1%}–{high:.1%}, n={share['whole']})"
+    return f"{share['value']:.1%} ({share['low']:.0%}–{share['high']:.0%})"
