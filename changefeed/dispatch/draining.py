@@ -227,12 +227,12 @@ class EndpointDrain:
         splits_left = 2 * len(items).bit_length()
         parts = [items] if items else []
         while parts:
-            part = [item for item in parts.pop() if item[0].failure is None]
+            await self._keep_pace()
+            if self._is_halted:
+                break
+            part = [item for item in parts.pop() if self._is_open(item[0])]
             if not part:
                 continue
-            await self._keep_pace()
-            if self._is_halted or not all(self._may_send(load.lane) for load, _message in part):
-                break
             parcel = parcel_of(
                 [message for _load, message in part], as_batch=self._endpoint.batch_size > 1
             )
@@ -290,6 +290,10 @@ class EndpointDrain:
             self._ledger.renew(lane, verdicts.ready())
         else:
             self._ledger.release(lane, verdicts.untouched(lane.attempts, lane.rejections))
+
+    def _is_open(self, load: Load) -> bool:
+        """Whether the lane's messages may still go: none failed, and the lease holds long enough."""
+        return load.failure is None and self._may_send(load.lane)
 
     def _may_send(self, lane: ClaimedLane) -> bool:
         """Whether a request begun now ends before the lease does."""

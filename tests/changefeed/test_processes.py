@@ -88,7 +88,10 @@ def test_a_dispatcher_killed_in_the_middle_loses_nothing(receiver: Receiver):
     assert len(bodies) == 600
     assert all(len(variants) == 1 for variants in bodies.values())
     repeated = [one.id for one in receiver.seen]
-    assert {one for one in repeated if repeated.count(one) > 1} <= in_flight
+    again = {one for one in repeated if repeated.count(one) > 1}
+    assert again <= in_flight
+    subjects = [one.subject for one in receiver.seen if one.id in again]
+    assert all(subjects.count(subject) <= 2 for subject in subjects), "one message a subject"
     assert receiver.overlaps == []
 
 

@@ -1,0 +1,122 @@
+"""How far a lane came is on record before its next message leaves; claims skip what is done."""
+
+import asyncio
+import time
+
+import pytest
+from aiohttp import web
+from django.db import connection
+
+from changefeed.dispatch.breaker import sendable
+from changefeed.dispatch.claiming import claim
+from changefeed.dispatch.database import open_pool
+from changefeed.dispatch.horizon import BEGINNING, Horizon
+from changefeed.models import Attempt, FeedLane
+from tests.changefeed.conftest import drain_once
+from tests.changefeed.rows import change, changes, make_endpoint
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_message_leaves_only_after_the_one_before_is_on_record(receiver):
+    recorded: list[tuple[int, int, int]] = []
+
+    def look() -> tuple[int, int]:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT head_seq FROM changefeed_feedlane")
+                (head,) = cursor.fetchone()
+                cursor.execute("SELECT count(*) FROM changefeed_attempt")
+                return head, cursor.fetchone()[0]
+        finally:
+            connection.close()
+
+    async def compare(request, delivery):
+        head, attempts = await asyncio.to_thread(look)
+        recorded.append((delivery.document["data"]["seq"], head, attempts))
+        return web.Response(status=204)
+
+    receiver.behaviour = compare
+    make_endpoint(url=receiver.url)
+    changes(subjects=1, versions=8)
+
+    assert drain_once() == 8
+
+    assert [seq for seq, _head, _attempts in recorded] == [head for _seq, head, _n in recorded]
+    assert [attempts for _seq, _head, attempts in recorded] == list(range(8))
+    assert Attempt.objects.count() == 8
+
+
+def test_a_lease_is_renewed_while_its_lane_goes_on(receiver, settings):
+    """Twelve answers of half a second take longer than the lease, and nothing is sent twice."""
+    settings.FEED_LEASE_SECONDS = 5
+
+    async def slowly(request, delivery):
+        await asyncio.sleep(0.5)
+        return web.Response(status=204)
+
+    receiver.behaviour = slowly
+    make_endpoint(url=receiver.url)
+    changes(subjects=1, versions=12)
+
+    assert drain_once() == 12
+    assert receiver.versions("O0") == list(range(1, 13))
+
+
+def test_a_claim_begins_at_the_first_pending_lane_and_misses_none():
+    make_endpoint()
+    changes(subjects=30, versions=1)
+
+    async def walk() -> tuple[str, list[str], str]:
+        horizon = Horizon()
+        async with open_pool() as pool, pool.connection() as link:
+            (endpoint,) = await sendable(link)
+            unknown = horizon.since(endpoint.id)
+            await horizon.refresh(link)
+            lanes = await claim(
+                link,
+                endpoint,
+                limit=100,
+                depth=5,
+                lease_seconds=30,
+                since=horizon.since(endpoint.id),
+            )
+            return unknown, [lane.subject_id for lane in lanes], horizon.since(endpoint.id)
+
+    unknown, claimed, since = asyncio.run(walk())
+
+    assert unknown == BEGINNING
+    assert sorted(claimed) == sorted(f"O{number}" for number in range(30))
+    assert since != BEGINNING
+
+
+def test_what_was_due_before_the_horizon_is_found_by_the_next_look(receiver):
+    """A writer that took long: its lane was due before the horizon moved on."""
+    make_endpoint(url=receiver.url)
+    change("early")
+    drain_once()
+
+    async def late() -> list[str]:
+        horizon = Horizon()
+        async with open_pool() as pool, pool.connection() as link:
+            await horizon.refresh(link)
+            await link.execute("SELECT 1")
+            await asyncio.to_thread(_write_long_ago)
+            found = []
+            ends_at = time.monotonic() + 5
+            while not found and time.monotonic() < ends_at:
+                await horizon.refresh(link)
+                found = [one.name for one in await sendable(link, horizon=horizon)]
+            return found
+
+    assert len(asyncio.run(late())) == 1
+    assert FeedLane.objects.get().subject_id == "late"
+
+
+def _write_long_ago() -> None:
+    try:
+        change("late")
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE changefeed_feedlane SET due_at = now() - interval '1 hour'")
+    finally:
+        connection.close()
