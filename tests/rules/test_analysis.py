@@ -492,6 +492,34 @@ def test_a_check_without_time_says_what_it_left_out():
     assert found.undecided == ("broad", "narrow")
 
 
+def test_a_proof_that_takes_too_long_is_left_open_and_never_guessed():
+    pigeons, holes = range(11), range(10)
+    sharing = [
+        [row("coupons", "has_all", [f"{one}-{hole}", f"{other}-{hole}"])]
+        for hole in holes
+        for one in pigeons
+        for other in range(one)
+    ]
+    rules = [
+        rule(f"share-{place}", priority=1, when=sharing[place : place + 50])
+        for place in range(0, len(sharing), 50)
+    ]
+    housed = [row("coupons", "has_any", [f"{one}-{hole}" for hole in holes]) for one in pigeons]
+    rules.append(rule("housed", priority=2, when=[housed]))
+
+    found = check(
+        parse_document(document(*rules, BROAD, NARROW | {"priority": 0}), FACTS),
+        LISTS,
+        at=AT,
+        catalogue=FACTS,
+        budget_seconds=1.0,
+    )
+
+    assert (found.complete, "housed" in found.undecided) == (False, True)
+    assert not any("housed" in finding.rules for finding in found.findings)
+    assert found.took_ms < 5_000
+
+
 def test_a_naive_time_is_refused():
     with pytest.raises(ValueError, match="zone"):
         check(parse_document(document(BROAD), FACTS), {}, at=datetime(2026, 6, 18), catalogue=FACTS)
