@@ -58,6 +58,9 @@ EXPECTED = {
     "/api/v1/changes/",
     "/api/v1/rules/evaluate/",
     "/api/v1/rules/check/",
+    "/api/v1/rules/backtest/",
+    "/api/v1/rules/backtest/{run_id}/",
+    "/api/v1/rules/backtest/{run_id}/cancel/",
     "/api/v1/returns/",
 }
 

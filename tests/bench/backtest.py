@@ -92,8 +92,8 @@ def _prepare(address: str, decisions: int) -> tuple[int, float]:
     publish(import_document(_rules(changed=False), "system"), "system")
     run = request_backtest(
         "system",
-        since=datetime.fromisoformat("2026-01-01T00:00:00Z"),
-        until=datetime.fromisoformat("2027-01-01T00:00:00Z"),
+        since=datetime.fromisoformat("2024-01-01T00:00:00Z"),
+        until=datetime.fromisoformat("2025-01-01T00:00:00Z"),
         document=_rules(changed=True),
         queue=False,
     )

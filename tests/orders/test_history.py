@@ -19,7 +19,7 @@ from tests.factories import make_user, make_world, order_document
 from tests.orders.acting import SHOP, place_order
 from tests.rules.documents import document, row, rule
 
-START = datetime(2026, 6, 1, tzinfo=UTC)
+START = datetime(2024, 6, 1, tzinfo=UTC)
 END = START + timedelta(days=1)
 
 

@@ -45,7 +45,7 @@ FROM generate_series(1, %(count)s) n JOIN documents ON documents.id = n * 7919 %
 """
 
 
-def fill(address: str, decisions: int, since: str = "2026-01-01T00:00:00Z") -> None:
+def fill(address: str, decisions: int, since: str = "2024-01-01T00:00:00Z") -> None:
     """Add orders, each decided once, two seconds apart; one order must be there as a model.
 
     Triggers and foreign keys are passed over: the change feed is none of this benchmark.
