@@ -217,7 +217,7 @@ def _collected(
     has_new_tag = any(
         action.do == "tag" and taker == key for action, taker in zip(actions, before, strict=True)
     )
-    if effects and not has_new_tag and case.executed.issuperset(effects):
+    if effects and not has_new_tag and set(effects) <= case.executed:
         return told(NOT_APPLIED, "already_executed")
     if taken and len(taken) == len(before):
         return told(MATCHED, "tag_present", by=taken[0])

@@ -36,10 +36,10 @@ def exact_number(raw: object) -> Decimal | None:
 
 def number_text(value: Decimal | int) -> str:
     """The one way a number is written: no exponent, no trailing zeros."""
-    text = format(Decimal(value), "f")
+    text = format(value if isinstance(value, Decimal) else Decimal(value), "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    return "0" if text in {"-0", ""} else text
+    return "0" if text in ("-0", "") else text
 
 
 def plain(value: object) -> object:
@@ -52,6 +52,8 @@ def plain(value: object) -> object:
         return value
     if isinstance(value, (Decimal, int)):
         return number_text(value)
+    if isinstance(value, frozenset):
+        return tuple(sorted(map(str, value)))
     if isinstance(value, float):
         return number_text(Decimal(repr(value)))
     if isinstance(value, Set):

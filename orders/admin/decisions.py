@@ -55,7 +55,7 @@ class ScreeningDecisionAdmin(ReadOnlyAdmin):
     ) -> ScreeningDecision | None:
         decision = super().get_object(request, object_id, from_field)
         if decision is not None:
-            decision.has_links = request.user.has_perm("rules.view_rule")  # type: ignore[attr-defined]
+            decision.has_links = request.user.has_perm("rules.view_rule")
         return decision
 
     @display(description=_("order"))
