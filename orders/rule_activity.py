@@ -192,7 +192,7 @@ def _live(since: datetime, until: datetime) -> list[tuple[Any, ...]]:
 
 
 def _fetch(statement: str, since: datetime, until: datetime) -> list[tuple[Any, ...]]:
-    values = {"since": since, "until": until, "zone": settings.SHOP_TIME_ZONE}
+    values: dict[str, Any] = {"since": since, "until": until, "zone": settings.SHOP_TIME_ZONE}
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from rules.normalization import skeleton
 
@@ -19,16 +19,8 @@ class NewEntry:
     expires_at: datetime | None = None
 
 
-class Kept(Protocol):
-    """An entry that is on a list."""
-
-    value: str
-    skeleton: str
-    reason: str
-    expires_at: datetime | None
-
-
-Old = TypeVar("Old", bound=Kept)
+Old = TypeVar("Old")
+"""An entry that is on a list: it has a value, a skeleton, a reason and an expiry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +44,7 @@ def compare(
     Values are the same however they are spelt, and the stored spelling stays. Of two wanted
     entries for one value the last counts.
     """
-    known = {old.skeleton: old for old in on_list}
+    known: dict[str, Any] = {old.skeleton: old for old in cast("Iterable[Any]", on_list)}
     asked = {skeleton(new.value): new for new in wanted}
     changed = tuple(
         (old, new)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import (
@@ -204,7 +205,7 @@ def _of(rule: Rule) -> RulePerformance:
     return performance().of(rule.key)
 
 
-def _figure(values: dict[str, float | None], otherwise: float) -> Coalesce:
+def _figure(values: Mapping[str, float | None], otherwise: float) -> Coalesce:
     """A figure by rule key as a column to sort by: it is known here, not to the database."""
     known = {key: value for key, value in values.items() if value is not None}
     text = Func(
@@ -223,12 +224,13 @@ def _sortable(found: Performance) -> dict[str, Coalesce]:
         "precision_found": _figure({key: rule.precision.value for key, rule in rules.items()}, -1),
         "false_found": _figure({key: rule.false_blocks.value for key, rule in rules.items()}, -1),
         "last_found": _figure(
-            {key: rule.last_at and rule.last_at.timestamp() for key, rule in rules.items()}, 0
+            {key: rule.last_at.timestamp() for key, rule in rules.items() if rule.last_at}, 0
         ),
         "release_found": _figure(
             {
-                key: rule.median_release and rule.median_release.total_seconds()
+                key: rule.median_release.total_seconds()
                 for key, rule in rules.items()
+                if rule.median_release
             },
             -1,
         ),

@@ -131,7 +131,7 @@ def get(group: str = "supervisor", told: dict[str, Any] | None = None, **asked: 
     client = Client(headers={"Accept-Language": "en"})
     client.force_login(make_user(group))
     with telling(**(told if told is not None else {"flows": FLOWS, "places": PLACES})) as history:
-        response = client.get(reverse(PAGE), asked)
+        response: Any = client.get(reverse(PAGE), asked)
     response.told = history
     return response
 

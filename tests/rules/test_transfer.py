@@ -456,7 +456,12 @@ def test_no_exported_cell_is_a_formula(client: Client, blocklist: ReferenceList,
 def test_what_was_exported_comes_back_the_same(
     client: Client, blocklist: ReferenceList, kind: str
 ) -> None:
-    kept = ["+8613800000000", "'quoted", "=x", lifecycle.NewEntry("t", 'a,"b"', UNTIL)]
+    kept: list[lifecycle.NewEntry | str] = [
+        "+8613800000000",
+        "'quoted",
+        "=x",
+        lifecycle.NewEntry("t", 'a,"b"', UNTIL),
+    ]
     lifecycle.add_list_entries(blocklist, kept, "system")
     before = entries()
     content = export(client, kind, list=blocklist.pk)
