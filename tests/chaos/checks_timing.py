@@ -12,7 +12,7 @@ from tests.chaos.checks_delivery import by_pair, first_answers, last_answers, wa
 from tests.chaos.histories import Endpoint, Fault, History, percentile
 from tests.chaos.violations import Violation, violation
 
-ENOUGH = 60
+ENOUGH = 30
 RATIO = 1.5
 FLOOR_SECONDS = 0.4
 REFUSED_CAP = 600.0
@@ -40,7 +40,7 @@ def _compared(history: History, kind: str, *, same_endpoint: bool) -> list[Viola
         return None
     found: list[Violation] = []
     judged = False
-    for fault in {(one.endpoint, one.began): one for one in faults}.values():
+    for fault in {(one.endpoint * same_endpoint, one.began): one for one in faults}.values():
         for endpoint in history.endpoints:
             is_meant = endpoint.name == fault.endpoint
             if not (is_meant if same_endpoint else endpoint.name not in struck):
@@ -114,9 +114,10 @@ def retries_pause(history: History) -> list[Violation] | None:
                         f"{failures}, at most {ceiling:g} s are allowed"
                     )
                     found.append(violation(words, before, after))
-    if len(shares) >= 8 and max(shares) - min(shares) < 0.2:
+    # Of pauses drawn evenly, so many are alike once in a million runs.
+    if len(shares) >= 8 and (min(shares) > 0.85 or max(shares) - min(shares) < 0.15):
         shown = ", ".join(f"{share:.2f}" for share in shares[:8])
-        found.append(violation("every pause is the same share of its ceiling", shown))
+        found.append(violation("every pause is about the same share of its ceiling", shown))
     return found if judged else None
 
 
@@ -131,12 +132,12 @@ def lag_is_told(history: History) -> list[Violation] | None:
         answers = first_answers(history, endpoint.name)
         latest = last_answers(history, endpoint.name)
         for change in wanted_by(endpoint, history):
-            if change.token in written:
-                began, ended = written[change.token]
-                times = Times(began, ended)
-                if change.id in answers:
-                    times.seen, times.known = answers[change.id].ended, latest[change.id].ended
-                pending[endpoint.name].append(times)
+            # Of what the product's own acts wrote, nobody noted when it was committed.
+            began, ended = written.get(change.token, (change.at, math.inf))
+            times = Times(began, ended)
+            if change.id in answers:
+                times.seen, times.known = answers[change.id].ended, latest[change.id].ended
+            pending[endpoint.name].append(times)
         pending[endpoint.name].sort(key=lambda times: times.written)
     wrong = []
     for sample in samples:

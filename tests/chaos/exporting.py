@@ -1,6 +1,7 @@
 """Reads a history out of the receiver's file and the database at rest."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ Link = psycopg.Connection[tuple[object, ...]]
 
 _CHANGES = """
 SELECT seq, xid::text::bigint, event_id::text, subject_kind || ':' || subject_id,
-       subject_version, kind, field, new, source, source_event_id, {withheld}
+       subject_version, kind, field, new, source, source_event_id, {withheld},
+       extract(epoch FROM at - clock_timestamp())::double precision
 FROM changefeed_change ORDER BY seq
 """
 _WITHHELD = "CASE WHEN changefeed_is_echo(source, source, echo, field, new) THEN source ELSE '' END"
@@ -80,11 +82,13 @@ def changes_in(link: Link) -> list[Change]:
     known = link.execute("SELECT to_regproc('changefeed_is_echo')").fetchone()
     withheld = _WITHHELD if known and known[0] else "''"
     found = []
+    now = time.monotonic()
     for row in link.execute(_CHANGES.format(withheld=withheld)):  # type: ignore[arg-type]
         values: list[Any] = list(row)
         new = values[7]
         told = new if isinstance(new, dict) and "token" in new else {"token": "", "value": new}
-        found.append(Change(*values[:7], told["value"], told["token"], *values[8:]))
+        at = now + values.pop()
+        found.append(Change(*values[:7], told["value"], told["token"], *values[8:], at=at))
     return found
 
 

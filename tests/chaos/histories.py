@@ -37,7 +37,11 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A committed row of the log. `token` names the write that made it, where one is known."""
+    """A committed row of the log, written at `at`.
+
+    `token` names the write that made it, where one is known; `withheld_from` the system that
+    said so itself.
+    """
 
     seq: int
     xid: int
@@ -51,6 +55,7 @@ class Change:
     source: str = "sluice"
     source_event_id: str = ""
     withheld_from: str = ""
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tests.chaos.histories import Fault, Purge
 from tests.chaos.stage import LEASE_SECONDS
 
 PARTITION = 1_000_000
-POISON = ["probe:P000", "probe:P001", "probe:P002", "probe:P003"]
+POISON = [f"probe:P{number:03d}" for number in range(6)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def receiver(mode: str, *, wait: float = 0.0) -> Callable[[Episode], None]:
 
 
 def poison(episode: Episode) -> None:
-    """Four subjects are refused by the target, the others are not."""
+    """Some subjects are refused by the target, the others are not."""
     began = time.monotonic()
     episode.receiver.tell(TARGET, mode="422", subjects=POISON)
     episode.sleep(1.0)
@@ -242,7 +242,7 @@ NEMESES = {
         Nemesis("huge", "receiver answers 64 MiB", receiver("huge")),
         Nemesis("bomb", "receiver answers a gzip bomb", receiver("bomb")),
         Nemesis("dead", "receiver refuses connections", receiver("dead")),
-        Nemesis("poison", "four subjects always refused", poison),
+        Nemesis("poison", "six subjects always refused", poison),
         Nemesis("open", "a write stays open for 30 s", long_transaction, least_seconds=30.0),
         Nemesis("hold", "a writer holds what is on its way", hold),
         Nemesis("rotate", "secrets are rotated", rotate),

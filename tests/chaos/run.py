@@ -22,7 +22,6 @@ from tests.chaos.table import Outcome, summary, table, variants_table
 
 SECONDS = 6.0
 SHORT_SECONDS = 3.0
-VARIANT_SECONDS = 5.0
 SHORT = ("kill", "stop", "postgres", "open")
 SHORT_VARIANTS = ("no-claim", "pull-by-id")
 KEPT = ROOT / ".data" / "chaos"
@@ -77,7 +76,7 @@ def _runs(theatre: Any, seed: int, chosen: argparse.Namespace) -> Any:
         variant = VARIANTS[name]
         head = f"[{number}/{len(names) + len(variants)}] {name:<14}"
         nemesis = NEMESES[variant.nemesis]
-        yield _run(theatre, nemesis, seed, chosen.seconds or VARIANT_SECONDS, variant, True, head)
+        yield _run(theatre, nemesis, seed, chosen.seconds or variant.seconds, variant, True, head)
 
 
 def _run(

@@ -23,14 +23,16 @@ class VariantOutdated(Exception):
 class Variant:
     """A broken feed, the nemesis under which it shows, and the invariants that it breaks.
 
-    At least one of `catches` must be violated. `break_dispatcher` works in every dispatcher,
-    `break_runner` in the process that writes, pulls and purges; it gives back how to undo it.
+    At least one of `catches` must be violated within so many `seconds` of the nemesis.
+    `break_dispatcher` works in every dispatcher, `break_runner` in the process that writes, pulls
+    and purges; it gives back how to undo it.
     """
 
     name: str
     words: str
     nemesis: str
     catches: frozenset[int]
+    seconds: float = 5.0
     break_dispatcher: Callable[[], None] = lambda: None
     break_runner: Callable[[Any], Callable[[], None]] = field(default=lambda _episode: _nothing)
 
@@ -274,8 +276,9 @@ def _variant(
     catches: set[int],
     dispatcher: Callable[[], None] = _nothing,
     runner: Callable[[Any], Callable[[], None]] = lambda _episode: _nothing,
+    seconds: float = 5.0,
 ) -> Variant:
-    return Variant(name, words, nemesis, frozenset(catches), dispatcher, runner)
+    return Variant(name, words, nemesis, frozenset(catches), seconds, dispatcher, runner)
 
 
 VARIANTS = {
@@ -290,8 +293,8 @@ VARIANTS = {
         _variant("pull-by-id", "pulls behind the last seq", "open", {9}, runner=pull_by_id),
         _variant("purge-pending", "purges what is pending", "purge", {1, 13}, runner=purge_pending),
         _variant("one-secret", "signs with the newest secret", "rotate", {12}, one_secret),
-        _variant("no-jitter", "waits without jitter", "poison", {14}, no_jitter),
-        _variant("blocking", "poison holds up others", "poison", {6}, blocking_retries),
+        _variant("no-jitter", "waits without jitter", "poison", {14}, no_jitter, seconds=8),
+        _variant("blocking", "poison holds up others", "poison", {6}, blocking_retries, seconds=8),
         _variant("blocking-all", "a failing one holds up others", "500", {7}, blocking_retries),
         _variant("silent-lag", "reports no lag", "dead", {15}, runner=silent_lag),
         _variant("leaky-lanes", "keeps empty lanes", "calm", {1, 16}, leaky_lanes),

@@ -15,6 +15,7 @@ from django.test import Client
 
 from changefeed.recording import act_as, record_change
 from orders.actors import SYSTEM
+from orders.errors import OrderError
 from orders.lifecycle.changing import change_order
 from orders.lifecycle.placing import place_orders
 from tests.chaos.histories import Inbound, Page, Write
@@ -153,6 +154,9 @@ class Workload:
                 )
         except DatabaseError:
             connection.close()
+        except OrderError:
+            # Meanwhile the warehouse was asked to stop, or the CRM was quicker.
+            pass
         self._stop_writing.wait(chance.uniform(0.3, 0.8))
 
     def _send_in(self, chance: random.Random, key: str) -> None:
