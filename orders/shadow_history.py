@@ -1,8 +1,9 @@
 """What orders say about rules and versions that only watched: counted, with the latest examples."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -68,7 +69,7 @@ def rule_seen(
     return _read(_RULE, (rule_key, json.dumps(dict(slots)), cause, since, until, version))
 
 
-def _read(statement: str, parameters: tuple[object, ...]) -> ShadowSeen:
+def _read(statement: str, parameters: Sequence[Any]) -> ShadowSeen:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         rows = cursor.fetchall()

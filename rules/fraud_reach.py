@@ -62,7 +62,8 @@ def _count(live: Document, with_it: Document, now: datetime) -> FraudReach:
     off = compile_rules(fraud.with_pack(live, (), on=False), lists)
     names = {rule.key: rule.name for rule in with_it.rules}
     rules: Counter[str] = Counter()
-    amount, asked, held, examples = Decimal(0), 0, 0, []
+    examples: list[int] = []
+    amount, asked, held = Decimal(0), 0, 0
     recent = history.source().recent(MOST)
     for case in recent:
         if case.at < now - timedelta(days=DAYS):

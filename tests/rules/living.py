@@ -11,6 +11,7 @@ from django.db import connection
 from changefeed.models import Change
 from rules import lifecycle
 from rules.models import RuleSet
+from rules.scheduling import Dropped, last_dropped
 from tests.rules.documents import LIVE_RULE, document
 
 ALICE, BOB, CAROL = "user:alice", "user:bob", "user:carol"
@@ -48,10 +49,17 @@ def states() -> dict[int, str]:
     return dict(RuleSet.objects.order_by("version").values_list("version", "state"))
 
 
-def together(*acts: Callable[[], object]) -> list[object]:
+def dropped(ruleset: RuleSet) -> Dropped:
+    """The schedule that was taken off last."""
+    found = last_dropped(ruleset)
+    assert found is not None
+    return found
+
+
+def together(*acts: Callable[[], Any]) -> list[Any]:
     """Run the acts at once, each on a connection of its own; what each returned or raised."""
     start = threading.Barrier(len(acts))
-    results: list[object] = [None] * len(acts)
+    results: list[Any] = [None] * len(acts)
 
     def run(number: int) -> None:
         try:

@@ -186,6 +186,7 @@ def test_a_time_of_the_shop_is_scheduled_and_taken_off(draft: RuleSet) -> None:
     client.post(at("ruleset_schedule", draft.pk), {"publish_at": f"{moment}T00:00", "note": "618"})
 
     draft.refresh_from_db()
+    assert draft.publish_at is not None
     assert draft.publish_at.isoformat() == f"{moment - timedelta(days=1)}T16:00:00+00:00"
     assert (draft.state, draft.note) == ("draft", "618")
     page = client.get(at("ruleset_change", draft.pk)).content.decode()

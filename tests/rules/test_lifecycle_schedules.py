@@ -14,6 +14,7 @@ from tests.rules.living import (
     BOB,
     changes,
     draft_of,
+    dropped,
     full,
     latest,
     published,
@@ -121,9 +122,10 @@ def test_any_edit_takes_the_schedule_off_and_says_why(change, later):
 
     draft.refresh_from_db()
     assert (draft.state, draft.publish_at, draft.scheduled_by) == ("draft", None, "")
-    dropped = scheduling.last_dropped(draft)
-    assert (dropped.reason, dropped.actor, dropped.was_asked_for) == ("edited", BOB, False)
-    assert abs(dropped.publish_at - at) < timedelta(milliseconds=1)
+    found = dropped(draft)
+    assert (found.reason, found.actor, found.was_asked_for) == ("edited", BOB, False)
+    assert found.publish_at is not None
+    assert abs(found.publish_at - at) < timedelta(milliseconds=1)
 
 
 def test_a_schedule_is_cancelled_by_hand_once():
@@ -136,7 +138,7 @@ def test_a_schedule_is_cancelled_by_hand_once():
 
     draft.refresh_from_db()
     assert draft.publish_at is None
-    assert scheduling.last_dropped(draft).was_asked_for
+    assert dropped(draft).was_asked_for
 
 
 def test_what_was_changed_behind_our_back_does_not_go_live(later):
@@ -150,7 +152,7 @@ def test_what_was_changed_behind_our_back_does_not_go_live(later):
 
     assert states() == {1: "live", 2: "draft"}
     draft.refresh_from_db()
-    assert scheduling.last_dropped(draft).reason == scheduling.CONTENT_CHANGED
+    assert dropped(draft).reason == scheduling.CONTENT_CHANGED
 
 
 def test_a_rollback_is_not_undone_by_a_schedule_made_before(later):
@@ -168,7 +170,7 @@ def test_a_rollback_is_not_undone_by_a_schedule_made_before(later):
     assert states()[4] == "live"
     draft.refresh_from_db()
     assert (draft.state, draft.publish_at) == ("draft", None)
-    assert scheduling.last_dropped(draft).reason == scheduling.LIVE_CHANGED
+    assert dropped(draft).reason == scheduling.LIVE_CHANGED
 
 
 def test_a_live_version_changed_behind_our_back_is_noticed_at_the_time(later, monkeypatch):
@@ -183,7 +185,7 @@ def test_a_live_version_changed_behind_our_back_is_noticed_at_the_time(later, mo
     assert lifecycle.publish_scheduled() == []
 
     draft.refresh_from_db()
-    assert scheduling.last_dropped(draft).reason == scheduling.LIVE_CHANGED
+    assert dropped(draft).reason == scheduling.LIVE_CHANGED
 
 
 def test_rules_that_have_become_wrong_do_not_go_live(later, monkeypatch):
@@ -201,7 +203,7 @@ def test_rules_that_have_become_wrong_do_not_go_live(later, monkeypatch):
 
     draft.refresh_from_db()
     assert states() == {1: "live", 2: "draft"}
-    assert scheduling.last_dropped(draft).reason == scheduling.NOT_VALID
+    assert dropped(draft).reason == scheduling.NOT_VALID
 
 
 @pytest.mark.parametrize("minutes", [-1, 0, 60 * 24 * 367])

@@ -1,5 +1,8 @@
 """A version that watches: started, promoted, ended; rules in force stay what they were."""
 
+from functools import partial
+from typing import Any
+
 import pytest
 
 from rules import lifecycle, live
@@ -22,6 +25,11 @@ from tests.rules.living import (
 pytestmark = pytest.mark.django_db
 
 
+def document_in(ruleset: RuleSet) -> Any:
+    """The frozen document."""
+    return ruleset.document
+
+
 def test_a_draft_that_watches_is_frozen_and_not_in_force():
     published(full())
     draft = draft_of(full(priority=1), full(key="second"))
@@ -31,7 +39,7 @@ def test_a_draft_that_watches_is_frozen_and_not_in_force():
     shadow.refresh_from_db()
     assert (shadow.state, shadow.published_by, shadow.approved_by) == ("shadow", BOB, "")
     assert (shadow.note, shadow.live_at) == ("look first", None)
-    assert [rule["key"] for rule in shadow.document["rules"]] == ["xinjiang-coupon", "second"]
+    assert [rule["key"] for rule in document_in(shadow)["rules"]] == ["xinjiang-coupon", "second"]
     assert states() == {1: "live", 2: "shadow"}
     assert changes()[-1] == ("ruleset.shadow_started", "2", BOB)
     assert live.current().version == 1
@@ -186,15 +194,13 @@ def test_an_edit_and_a_publish_at_once_never_mix():
         edited = full(priority=500 + turn)
 
         _published, saved = together(
-            lambda draft=draft: lifecycle.publish(draft, ALICE),
-            lambda draft=draft, edited=edited: lifecycle.save_rule(
-                draft, edited, BOB, replaces="xinjiang-coupon"
-            ),
+            partial(lifecycle.publish, draft, ALICE),
+            partial(lifecycle.save_rule, draft, edited, BOB, replaces="xinjiang-coupon"),
         )
 
         draft.refresh_from_db()
         assert draft.state == "live"
-        frozen = draft.document["rules"][0]["priority"]
+        frozen = document_in(draft)["rules"][0]["priority"]
         assert frozen == draft.rules.get().priority
         assert frozen == (turn + 1 if isinstance(saved, NotPossible) else 500 + turn)
 
@@ -233,5 +239,5 @@ def test_without_the_lock_the_edit_would_miss_what_went_live(monkeypatch):
     together(lambda: lifecycle.publish(draft, ALICE), save)
 
     draft.refresh_from_db()
-    assert draft.document["rules"][0]["priority"] == 1
+    assert document_in(draft)["rules"][0]["priority"] == 1
     assert draft.rules.get().priority == 500

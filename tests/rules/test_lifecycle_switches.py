@@ -1,6 +1,7 @@
 """The anti-fraud switch: one act, one version, and no draft that would undo it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def shipped(monkeypatch):
 
 
 def statuses(ruleset: RuleSet) -> dict[str, str]:
-    rules = ruleset_as_json(ruleset)["rules"]
+    rules: Any = ruleset_as_json(ruleset)["rules"]
     return {rule["key"]: rule["status"] for rule in rules}
 
 
