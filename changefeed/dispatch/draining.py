@@ -292,7 +292,7 @@ class EndpointDrain:
             self._ledger.release(lane, verdicts.untouched(lane.attempts, lane.rejections))
 
     def _is_open(self, load: Load) -> bool:
-        """Whether the lane's messages may still go: none failed, and the lease holds long enough."""
+        """Whether the lane's messages may still go: none failed, and the lease lasts."""
         return load.failure is None and self._may_send(load.lane)
 
     def _may_send(self, lane: ClaimedLane) -> bool:

@@ -13,11 +13,20 @@ _SHARE_FOR_LOOKING = 0.05
 _CHEAP_SECONDS = 0.05
 
 # While any transaction stays open, vacuum cannot remove the index entries of delivered lanes, and
-# they all lie before the first pending one. Whatever becomes visible later lies behind it too,
-# unless its writer took longer than the margin: a look from the beginning finds that.
+# they all lie before the first pending one. What becomes visible later was due when its writer
+# wrote it, so not before that transaction began. It is asked for before the lanes are read, lest
+# a writer commits in between. One that takes long must not hold us back: what it leaves behind
+# is found by looking from the beginning.
+_FLOOR = """
+SELECT least(now() - interval '0.2 seconds', min(xact_start))::text AS floor
+FROM pg_stat_activity
+WHERE backend_xid IS NOT NULL AND datname = current_database()
+  AND xact_start > now() - interval '10 seconds'
+"""
+
 _FIRST_PENDING = """
 SELECT endpoint.id,
-       least(coalesce(first.due_at, now()), now() - interval '2 seconds')::text AS since
+       least(coalesce(first.due_at, %(floor)s::timestamptz), %(floor)s::timestamptz)::text AS since
 FROM changefeed_endpoint AS endpoint
 LEFT JOIN unnest(%(ids)s::bigint[], %(since)s::timestamptz[]) AS known(id, since) USING (id)
 LEFT JOIN LATERAL (
@@ -57,11 +66,13 @@ class Horizon:
     async def refresh(self, connection: AsyncConnection[DictRow]) -> None:
         """Move on, if it was not done just now."""
         began = time.monotonic()
-        looks = began - self._looked_at >= self._looking_took / _SHARE_FOR_LOOKING
+        pause = max(REFRESH_SECONDS, self._looking_took / _SHARE_FOR_LOOKING)
+        looks = began - self._looked_at >= pause
         if not looks and began - self._refreshed_at < REFRESH_SECONDS:
             return
         known = {"ids": [], "since": []} if looks else self.known()
-        found = await connection.execute(_FIRST_PENDING, known)
+        floor = await (await connection.execute(_FLOOR)).fetchone()
+        found = await connection.execute(_FIRST_PENDING, {**known, **(floor or {})})
         self._since = {row["id"]: row["since"] for row in await found.fetchall()}
         self._refreshed_at = time.monotonic()
         if looks:

@@ -37,7 +37,8 @@ class Delivery:
 
     @property
     def subjects(self) -> set[str]:
-        return {str(message["data"]["subject"]["id"]) for message in self.messages}
+        found = [message["data"].get("subject") for message in self.messages]
+        return {str(subject["id"]) for subject in found if subject}
 
     @property
     def subject(self) -> str:

@@ -188,7 +188,8 @@ def test_a_private_address_is_never_connected_to(receiver, settings):
     assert drain_once() == 0
 
     assert receiver.seen == []
-    assert "address refused" in Attempt.objects.first().answer
+    answers = Attempt.objects.values_list("answer", flat=True)
+    assert {answer.partition(":")[0] for answer in answers} == {"address refused"}
     assert Endpoint.objects.get().state in ("active", "open")
 
 

@@ -102,7 +102,7 @@ def test_what_was_due_before_the_horizon_is_found_by_the_next_look(receiver):
             await horizon.refresh(link)
             await link.execute("SELECT 1")
             await asyncio.to_thread(_write_long_ago)
-            found = []
+            found: list[str] = []
             ends_at = time.monotonic() + 5
             while not found and time.monotonic() < ends_at:
                 await horizon.refresh(link)

@@ -1,0 +1,47 @@
+"""A signed test message to one endpoint, sent at once and kept nowhere."""
+
+import asyncio
+import uuid
+
+import orjson
+from django.conf import settings
+from django.utils import timezone
+
+from changefeed.dispatch.breaker import EndpointView
+from changefeed.dispatch.messages import Parcel, timestamp_text
+from changefeed.dispatch.sending import Answer, Sender
+from changefeed.models import Endpoint
+
+
+def ping(endpoint: Endpoint) -> Answer:
+    """What the endpoint answers to a message of type `ping`, under all its limits.
+
+    It says nothing about any lane and moves no breaker. Raises ValueError for an endpoint
+    without a readable secret.
+    """
+    return asyncio.run(_ping(_view(endpoint)))
+
+
+def ping_parcel() -> Parcel:
+    """A ping as it is sent; `data` is empty."""
+    message_id = str(uuid.uuid4())
+    body = orjson.dumps(
+        {
+            "id": message_id,
+            "type": "ping",
+            "timestamp": timestamp_text(timezone.now()),
+            "data": {},
+        },
+        option=orjson.OPT_SORT_KEYS,
+    )
+    return Parcel(message_id, body, is_batch=False, is_replay=False)
+
+
+async def _ping(endpoint: EndpointView) -> Answer:
+    async with Sender(endpoint, allow_private=settings.FEED_ALLOW_PRIVATE_ADDRESSES) as sender:
+        return await sender.send(ping_parcel())
+
+
+def _view(endpoint: Endpoint) -> EndpointView:
+    names = EndpointView.__dataclass_fields__
+    return EndpointView(**{name: getattr(endpoint, name) for name in names})
