@@ -43,6 +43,7 @@ def progress_of(run: BacktestRun) -> dict[str, Any]:
         "is_over": is_over,
         "share": round(100 * done / run.total, 1) if run.total else 0,
         "text": f"{done:,} / {run.total:,}",
+        "who": run.requested_by.removeprefix("user:"),
         "period": f"{_local(run.since)} – {_local(run.until)}",
     }
 

@@ -164,6 +164,7 @@ class BacktestRunAdmin(ModelAdmin):
             "title": _("Backtest %(versions)s") % {"versions": versions_of(run)},
             "original": run,
             "run": run,
+            "versions": versions_of(run),
             "progress": progress_of(run),
             "state_label": BacktestState(run.state).label,
             "may_cancel": self._may_cancel(request, run),

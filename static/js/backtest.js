@@ -153,6 +153,7 @@ function plot(canvas, data, datasets, title, paint, written) {
             boxWidth: 24,
             boxHeight: 0,
             filter: (item) => item.text !== "",
+            generateLabels: (chart) => legend(chart, data),
           },
         },
         tooltip: {
@@ -164,6 +165,14 @@ function plot(canvas, data, datasets, title, paint, written) {
         },
       },
     },
+  });
+}
+
+// The interval is an area: its sample in the legend is a thick line.
+function legend(chart, data) {
+  return window.Chart.defaults.plugins.legend.labels.generateLabels(chart).map((item) => {
+    if (item.text !== data.words.interval) return item;
+    return { ...item, lineWidth: 10, strokeStyle: chart.data.datasets[item.datasetIndex].backgroundColor };
   });
 }
 
