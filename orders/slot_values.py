@@ -21,7 +21,10 @@ def _model(name: str) -> type[Coded]:
 def _offered(name: str) -> Callable[[], Iterable[tuple[str, str]]]:
     """What is in use, by code."""
     return lambda: (
-        _model(name).objects.filter(is_active=True).order_by("code").values_list("code", "name")
+        _model(name)
+        ._default_manager.filter(is_active=True)
+        .order_by("code")
+        .values_list("code", "name")
     )
 
 
@@ -29,7 +32,7 @@ def _unknown(name: str) -> Callable[[frozenset[str]], frozenset[str]]:
     """Codes that no row has, in use or not."""
 
     def unknown(codes: frozenset[str]) -> frozenset[str]:
-        known = _model(name).objects.filter(code__in=codes).values_list("code", flat=True)
+        known = _model(name)._default_manager.filter(code__in=codes).values_list("code", flat=True)
         return codes - frozenset(known)
 
     return unknown

@@ -112,7 +112,8 @@ class RuleEditor:
 
     def set_origin(self, was: str, seen: str) -> None:
         """Say which rule, and as it was when, the form replaces when it is sent again."""
-        self.form.data = {**self.form.data.dict(), "was": was, "seen": seen}
+        sent = {name: self.form.data.get(name) for name in self.form.data}
+        self.form.data = {**sent, "was": was, "seen": seen}
 
     def is_valid(self) -> bool:
         """Whether the fields have the shape that a document can be made of."""
@@ -146,17 +147,18 @@ class RuleEditor:
         """The part of the form that a path within the document is about."""
         found = _PATH.match(path)
         field = path.rpartition(".")[2]
-        part, index, form = "form", 0, self.form
+        part, index = "form", 0
+        form: forms.Form = self.form
         if found and found[1] == "when":
             groups = self._groups()
             group = groups[int(found[2])] if int(found[2]) < len(groups) else []
             if group:
-                part, form = "rows", group[int(found[3] or 0)]
-                index = self.rows.forms.index(form)
+                row = group[int(found[3] or 0)]
+                part, index, form = "rows", self.rows.forms.index(row), row
             field = re.sub(r"\[\d+\]$", "", field) if found[3] else ""
         elif found:
-            part, form = "actions", self._acting()[int(found[2])]
-            index = self.actions.forms.index(form)
+            action = self._acting()[int(found[2])]
+            part, index, form = "actions", self.actions.forms.index(action), action
             field = "text" if field in ACTION_TEXT.values() else field
         return Place(part, index, form, field if field in form.fields else "")
 

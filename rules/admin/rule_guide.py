@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from rules.admin.rule_words import form_words
 from rules.conditions import OPERATORS
@@ -106,9 +107,10 @@ def _lists() -> dict[str, Any]:
 
 
 def _list_size(counting: int, expired: int) -> str:
+    entries = ngettext("%(count)d entry", "%(count)d entries", counting) % {"count": counting}
     if expired:
-        return _("%(count)d entries, %(expired)d expired") % {"count": counting, "expired": expired}
-    return _("%(count)d entries") % {"count": counting}
+        return _("%(entries)s, %(expired)d expired") % {"entries": entries, "expired": expired}
+    return entries
 
 
 def _used() -> dict[str, list[str]]:
@@ -134,10 +136,11 @@ def _asked(ruleset: RuleSet | None) -> dict[str, list[dict[str, Any]]]:
     if ruleset is not None:
         rules = Rule.objects.filter(ruleset=ruleset).order_by("priority", "key")
         for each in rules.values("pk", "key", "name", "layer", "priority", "status"):
-            address = reverse("admin:rules_rule_change", args=[each.pop("pk")])
-            found[each.pop("layer")].append({**each, "url": address})
+            shown = {name: each[name] for name in ("key", "name", "priority", "status")}
+            address = reverse("admin:rules_rule_change", args=[each["pk"]])
+            found[each["layer"]].append({**shown, "url": address})
     return found
 
 
 def _campaign(key: str) -> str:
-    return {"618": _("618"), "double11": _("Double 11")}[key]
+    return _("Double 11") if key == "double11" else key

@@ -12,6 +12,7 @@ from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from rules.document import Document, Rule
 from rules.errors import DocumentInvalid
@@ -68,11 +69,41 @@ def _lines(seen: Preview, *, acts: bool, idle: bool) -> list[str]:
 
 def _changes(seen: Preview) -> list[str]:
     effect = seen.effect
+    held, freed, moved, marked = (
+        *(effect.newly_held, effect.no_longer_held),
+        *(effect.rerouted, effect.marked),
+    )
     counted = (
-        (effect.newly_held, _("%(count)s orders would be held newly")),
-        (effect.no_longer_held, _("%(count)s orders would no longer be held")),
-        (effect.rerouted, _("%(count)s orders would be routed differently")),
-        (effect.marked, _("%(count)s orders would get other tags or effects")),
+        (
+            held,
+            ngettext(
+                "%(count)s order would be held newly", "%(count)s orders would be held newly", held
+            ),
+        ),
+        (
+            freed,
+            ngettext(
+                "%(count)s order would no longer be held",
+                "%(count)s orders would no longer be held",
+                freed,
+            ),
+        ),
+        (
+            moved,
+            ngettext(
+                "%(count)s order would be routed differently",
+                "%(count)s orders would be routed differently",
+                moved,
+            ),
+        ),
+        (
+            marked,
+            ngettext(
+                "%(count)s order would get other tags or effects",
+                "%(count)s orders would get other tags or effects",
+                marked,
+            ),
+        ),
     )
     changes = [text % {"count": figure(count)} for count, text in counted if count]
     return changes or [_("No order would go another way than with the live rules")]

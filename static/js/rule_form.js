@@ -397,6 +397,9 @@ let isLeaving = false;
 form.addEventListener("submit", () => {
   isLeaving = true;
 });
+form.querySelector("[data-leave]")?.addEventListener("click", () => {
+  isLeaving = true;
+});
 window.addEventListener("beforeunload", (event) => {
   if (!isLeaving && (form.dataset.unsaved === "1" || written() !== begin)) event.preventDefault();
 });

@@ -182,7 +182,7 @@ def test_fields_follow_the_fact(form):
     assert desk.value(0) == "唐山市, 杭州市"
     desk.choose(0, "SKUs", "in_list")
     first.locator(".rf-widget select").select_option("blocklist")
-    assert first.locator(".rf-about a").inner_text() == "1 entries"
+    assert first.locator(".rf-about a").inner_text() == "1 entry"
     assert desk.value(0) == "blocklist"
     desk.choose(0, "urgent", "is_false")
     assert [each.strip() for each in first.locator("[name$=-op] option").all_inner_texts()] == [
@@ -243,6 +243,27 @@ def test_pasted_values_become_chips(form):
     assert desk.rows().nth(0).locator(".rf-chip").count() == 2
 
 
+def test_ten_thousand_pasted_values_are_counted_and_refused(form):
+    desk = form()
+    desk.choose(0, "coupon codes", "has_any")
+    field = desk.rows().nth(0).locator(".rf-widget input")
+
+    field.evaluate(
+        """node => {
+          const data = new DataTransfer();
+          data.setData("text", Array.from({length: 10000}, (_, n) => `C-${n}`).join("\\n"));
+          node.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true,
+            cancelable: true}));
+        }"""
+    )
+
+    assert len(desk.value(0).split(", ")) == 10_000
+    assert desk.rows().nth(0).locator(".rf-chip").count() == 61
+    error = desk.rows().nth(0).locator("[data-live-error]")
+    error.wait_for()
+    assert error.inner_text() == "At most 1000 values."
+
+
 def test_the_form_tells_what_the_rule_would_do(form):
     far = rule("far", priority=5, when=[[row("ship_to.province", "in", [FAR])]])
     lifecycle.save_rule(lifecycle.open_draft("system"), far, "system")
@@ -260,7 +281,7 @@ def test_the_form_tells_what_the_rule_would_do(form):
 
     desk.wait_for("Matches 3 of the last 6 orders")
     desk.wait_for("2 of them are held today already")
-    desk.wait_for("1 orders would be held newly")
+    desk.wait_for("1 order would be held newly")
     desk.wait_for("Fully covered by earlier rules")
     assert desk.rows().nth(0).locator("[data-hits]").inner_text() == "alone: 6 orders"
     assert page.locator("[data-examples] > li").count() == 3
@@ -288,6 +309,12 @@ def test_the_place_among_the_others_follows_the_priority(form):
     assert says() == f"Asked first, before “{LIVE_RULE['name']}”."
     assert page.locator("[data-order-list] li").first.get_attribute("aria-current") == "true"
     assert page.locator("[data-priority=up]").is_disabled()
+    own = page.locator("[data-order-list] [aria-current]")
+    last = page.locator("[data-order-list] li:has-text('before')").last
+    last.scroll_into_view_if_needed()
+    own.drag_to(last)
+    assert says() == "Asked last, after “before”."
+    assert page.input_value("[name=priority]") == "30"
 
 
 def test_leaving_with_unsaved_changes_asks_first(form):

@@ -64,13 +64,18 @@ export function startOrder(form, guide) {
   }
 
   function self() {
-    return make(
+    const node = make(
       "li",
       { class: "rf-order-rule is-this", draggable: "true", "aria-current": "true" },
       make("span", { class: "rf-priority" }, priority.value || "?"),
       make("span", {}, name.value || words.thisRule),
       make("span", { class: "rf-about" }, words.thisRule),
     );
+    node.addEventListener("dragstart", (event) => {
+      event.dataTransfer.effectAllowed = "move";
+      event.dataTransfer.setData("text/plain", name.value);
+    });
+    return node;
   }
 
   function draw() {

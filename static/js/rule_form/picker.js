@@ -19,6 +19,7 @@ export function picker(setting) {
   const listId = `rf-pick-${count}`;
   let options = [];
   let labels = new Map();
+  let known = new Map();
   let chosen = [...setting.chosen];
   let items = [];
   let active = -1;
@@ -102,7 +103,8 @@ export function picker(setting) {
   }
 
   function take(...values) {
-    const fresh = values.filter((value) => value && !chosen.includes(value));
+    const had = new Set(chosen);
+    const fresh = [...new Set(values)].filter((value) => value && !had.has(value));
     if (single) chosen = values.slice(0, 1);
     else chosen = [...chosen, ...fresh];
     // With the text the list changes; a second Enter must not take what now stands in its place.
@@ -111,15 +113,12 @@ export function picker(setting) {
     tell();
   }
 
-  const isKnown = (text) => {
-    const typed = plain(text);
-    return options.find(([value, label]) => plain(value) === typed || plain(label) === typed);
-  };
+  const isKnown = (text) => known.get(plain(text));
 
   // Text typed or pasted: a known label or value, else itself where any text goes.
   function read(text) {
-    const known = isKnown(text);
-    if (known) return known[0];
+    const option = isKnown(text);
+    if (option) return option[0];
     return isOpen ? (setting.read ?? ((same) => same))(text.trim()) : "";
   }
 
@@ -167,6 +166,7 @@ export function picker(setting) {
 
   function branches() {
     const top = { children: new Map(), leaves: [] };
+    const had = new Set(chosen);
     options.forEach((option) => {
       const names = option[1].split(STEP);
       let node = top;
@@ -184,7 +184,7 @@ export function picker(setting) {
     const walk = (node, depth) => {
       node.children.forEach((child) => {
         const isUnfolded = opened.has(child.path);
-        const picked = child.all.filter((value) => chosen.includes(value)).length;
+        const picked = child.all.filter((value) => had.has(value)).length;
         found.push({ branch: child.path, text: child.name, depth, isUnfolded, picked });
         if (!isUnfolded) return;
         if (!single && child.all.length > 1) {
@@ -383,8 +383,13 @@ export function picker(setting) {
     options = found;
     isLoading = false;
     labels = new Map();
-    found.forEach(([value, label]) => {
+    known = new Map();
+    found.forEach((option) => {
+      const [value, label] = option;
       if (!labels.has(value)) labels.set(value, label);
+      [plain(label), plain(value)].forEach((text) => {
+        if (!known.has(text)) known.set(text, option);
+      });
     });
     drawChosen();
     if (isShown()) draw();
