@@ -90,8 +90,11 @@ class NumberDomain:
         left = values[self.main]
         if left & MISSING and not (wanted and left & ~MISSING):
             return None
-        numbers = [it for place, it in enumerate(self.pieces) if left >> place + 1 & 1]
-        return next((it for it in numbers if it >= 0), numbers[-1])
+        zero = bisect_left(self.pieces, 0)
+        positive = left >> zero + 1
+        if positive:
+            return self.pieces[zero + (positive & -positive).bit_length() - 1]
+        return self.pieces[left.bit_length() - 2]
 
 
 def _numbers(row: Row) -> tuple[Decimal, ...]:

@@ -82,15 +82,16 @@ def _run(address: str) -> report.Report:
         ["", "planted", "findings", "whole, s", "one rule p50, ms", "one rule p95, ms"],
         rows,
         [
-            "Every planted conflict was found. "
+            "CPU time; every planted conflict was found. "
             f"Limits: 1,000 rules in {LIMIT_S:g} s, one rule of 300 in {LIMIT_MS:g} ms."
         ],
     )
 
 
 def _timed(act: Callable[[], Checked]) -> tuple[Checked, float]:
-    begun = time.perf_counter()
-    return act(), time.perf_counter() - begun
+    # One thread that only computes: on an idle machine its CPU time is the time people wait.
+    begun = time.process_time()
+    return act(), time.process_time() - begun
 
 
 if __name__ == "__main__":
