@@ -273,6 +273,17 @@ def test_a_rule_changed_meanwhile_is_not_disabled_unseen(draft: RuleSet) -> None
     assert draft.rules.get(key="second").status == "live"
 
 
+def test_a_rule_is_duplicated_from_the_page(draft: RuleSet) -> None:
+    client = as_("operations")
+    address = f"{at('rule_add')}?copy={draft.rules.get(key='second').pk}"
+    assert address in client.get(at("ruleset_change", draft.pk)).content.decode()
+
+    page = client.get(address).content.decode()
+
+    assert "满299减100" in page
+    assert draft.rules.count() == 3
+
+
 def test_a_version_is_compared_with_any_other(live_version: RuleSet) -> None:
     published(full(priority=2), OFF)
     third = published(full(priority=3), OFF)
