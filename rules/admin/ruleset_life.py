@@ -125,6 +125,8 @@ def shadow_rule_reports(ruleset: RuleSet) -> list[ShadowReport]:
             rule.key, ruleset.version, slots, ruleset.live_at, until
         )
         words = {key: str(label) for key, label in _MATCHES.items()}
+        if not slots:
+            del words["route"]
         if rule.layer == "intercept":
             words["match"] = _("matched, and would be held")
         reports.append(ShadowReport(seen.total, _counts(seen, words), rule=rule))
