@@ -52,9 +52,8 @@ CROSS JOIN LATERAL (
         AND e.at > i.placed_at - interval '180 days' AND e.at <= i.placed_at
 ) r
 CROSS JOIN LATERAL (
-    SELECT array_agg(n.placed_at ORDER BY n.placed_at, n.id) AS times,
-        array_agg(n.address_key ORDER BY n.placed_at, n.id) AS places,
-        array_agg(n.edits ORDER BY n.placed_at, n.id) AS edits
+    SELECT array_agg(n.placed_at) AS times, array_agg(n.address_key) AS places,
+        array_agg(n.edits) AS edits
     FROM (
         SELECT o.id, o.placed_at, o.address_key, {_EDITS.format("o.id")} AS edits
         FROM orders_order o WHERE o.customer_id = b.id
@@ -109,10 +108,11 @@ def histories_in(rows: Rows, keys: Sequence[HistoryKey]) -> list[History]:
             returns_30d=row[8],
             returns_180d=row[9],
         )
+        # The last of them come first: aggregates keep the order of the index, and need no sort.
         visits = [
             Visit(at, place, edits)
             for at, place, edits in zip(row[10] or (), row[11] or (), row[12] or (), strict=True)
-        ]
+        ][::-1]
         same_place = earlier_at.setdefault(key.address_key, [])
         same_buyer = earlier_by.setdefault(key.customer, [])
         _count_batch(history, key, same_place, same_buyer)
