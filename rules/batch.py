@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from rules.conditions import ListSnapshot
@@ -61,10 +62,9 @@ class Numbered:
         self._first = first
         self._rule_at = [number for number, rule in enumerate(self.rules) for _group in rule.when]
         self._holding = self._bits(lambda rule: rule.layer == "intercept")
-        self._places = [
-            self._bits(lambda rule, slot=slot: any(a.slot == slot for a in rule.then))
-            for slot in sorted({a.slot for rule in self.rules for a in rule.then if a.slot})
-        ] + [self._bits(lambda rule: rule.layer == "dispatch")]
+        slots = sorted({a.slot for rule in self.rules for a in rule.then if a.slot})
+        self._places = [self._bits(partial(_assigns, slot)) for slot in slots]
+        self._places.append(self._bits(lambda rule: rule.layer == "dispatch"))
         self._dispatching = len(self._places)
         self._given = [
             (
@@ -133,6 +133,10 @@ class Numbered:
             winners[self._dispatching] >= 0,
             tuple([self.rules[number].key for number in acted]),
         )
+
+
+def _assigns(slot: str, rule: Rule) -> bool:
+    return any(action.slot == slot for action in rule.then)
 
 
 class BatchDecider:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.urls import reverse
 from rest_framework import serializers
 
 from rules.models import BacktestState
@@ -91,10 +92,8 @@ class BacktestAnswer(serializers.Serializer[Any]):
     links = serializers.SerializerMethodField()
 
     def get_links(self, run: Any) -> BacktestLinks:
-        from django.urls import reverse
-
         found: Any = {
             "self": reverse("rules-backtest-run", args=[run.pk]),
             "cancel": reverse("rules-backtest-cancel", args=[run.pk]),
         }
-        return found  # type: ignore[no-any-return]
+        return found

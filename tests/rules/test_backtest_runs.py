@@ -20,7 +20,7 @@ from rules.errors import DocumentInvalid, NotPossible
 from rules.facts import facts_as_json
 from rules.history import Case, Record, Verdict
 from rules.lifecycle import backtests
-from rules.lifecycle.backtests import cancel_backtest, request_backtest, run
+from rules.lifecycle.backtests import cancel_backtest, request_backtest
 from rules.models import BacktestRun, BacktestState, RuleSet
 from rules.tasks import run_backtest
 from tests.factories import make_user
@@ -88,6 +88,11 @@ def ask(actor: str = "user:ops", **changes: Any) -> BacktestRun:
     if "document" in changes:
         given["version"] = None
     return request_backtest(actor, **given | changes)
+
+
+def run(run_id: int, **options: Any) -> Any:
+    """What a worker does with it."""
+    return backtests.run(run_id, **options)
 
 
 # --- asking -------------------------------------------------------------------------------------

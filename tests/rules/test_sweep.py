@@ -126,13 +126,14 @@ def test_what_another_rule_holds_anyway_does_not_move():
 def test_numbers_worth_trying_follow_the_spread_and_keep_the_current_one():
     document = parsed(rule("big", when=[[row("total", "gte", 10)]]))
     plan = read_plan({"rule": "big", "group": 0, "row": 0}, document)
-    cases = [{"total": D(n) / 7} for n in range(5000)] + [{}]
+    cases: list[dict[str, Any]] = [{"total": D(n) / 7} for n in range(5000)]
+    cases.append({})
 
     values = [D(point["value"]) for point in swept(document, cases, plan)["points"]]
 
     assert len(values) == 41
     assert values == sorted(set(values))
-    assert (values[0], values[-1]) == (0, 714)
+    assert (values[0], values[-1]) == (D(0), D(714))
     assert D(10) in values
     assert all(len(number_text(value).replace(".", "").strip("0")) <= 3 for value in values)
 

@@ -50,7 +50,7 @@ def fill(address: str, decisions: int, since: str = "2024-01-01T00:00:00Z") -> N
 
     Triggers and foreign keys are passed over: the change feed is none of this benchmark.
     """
-    outcome = {"intercept": None, "slots": {}, "tags": [], "effects": [], "dispatch": True}
+    outcome: dict[str, object] = {"intercept": None, "slots": {}, "tags": [], "effects": []}
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute("SET synchronous_commit = off")
@@ -70,7 +70,7 @@ def fill(address: str, decisions: int, since: str = "2024-01-01T00:00:00Z") -> N
                 "since": since,
                 "count": decisions,
                 "documents": DOCUMENTS,
-                "outcome": orjson.dumps(outcome | {"matches": []}).decode(),
+                "outcome": orjson.dumps(outcome | {"dispatch": True, "matches": []}).decode(),
             },
         )
         connection.execute("VACUUM ANALYZE orders_screeningdecision")
