@@ -53,7 +53,7 @@ class _LaneQueue(asyncio.Queue[ClaimedLane]):
 
     def first(self) -> ClaimedLane | None:
         """The next lane, left where it is."""
-        return self._queue[0] if self._queue else None  # type: ignore[attr-defined,no-any-return]
+        return self._queue[0] if self._queue else None  # type: ignore[attr-defined]
 
 
 class EndpointDrain:

@@ -1,6 +1,7 @@
 """Dispatchers as processes: killed in the middle, several at once, woken by a nudge."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -92,6 +93,38 @@ def test_a_dispatcher_killed_in_the_middle_loses_nothing(receiver: Receiver):
     assert again <= in_flight
     subjects = [one.subject for one in receiver.seen if one.id in again]
     assert all(subjects.count(subject) <= 2 for subject in subjects), "one message a subject"
+    assert receiver.overlaps == []
+
+
+def test_a_dispatcher_killed_among_batches_repeats_only_what_was_in_flight(receiver: Receiver):
+    receiver.behaviour = slowly
+    make_endpoint(url=receiver.url, batch_size=5, concurrency=4)
+    changes(subjects=60, versions=8)
+    process = start_drain()
+    try:
+        receiver.wait_for(20)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    time.sleep(0.1)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE changefeed_feedlane SET lease_until = now() - interval '1 second'")
+
+    drain_until_empty()
+
+    bodies: dict[str, set[str]] = {}
+    told: list[str] = []
+    for one in receiver.seen:
+        for message in one.messages:
+            told.append(message["id"])
+            bodies.setdefault(message["id"], set()).add(json.dumps(message))
+    assert len(bodies) == 480
+    assert all(len(variants) == 1 for variants in bodies.values())
+    # Four requests of five under way, and as many acknowledged but not yet on record.
+    assert len(told) - len(bodies) <= 2 * 4 * 5
+    for number in range(60):
+        versions = list(dict.fromkeys(receiver.versions(f"O{number}")))
+        assert versions == list(range(1, 9))
     assert receiver.overlaps == []
 
 

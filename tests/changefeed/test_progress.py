@@ -11,7 +11,7 @@ from changefeed.dispatch.breaker import sendable
 from changefeed.dispatch.claiming import claim
 from changefeed.dispatch.database import open_pool
 from changefeed.dispatch.horizon import BEGINNING, Horizon
-from changefeed.models import Attempt, FeedLane
+from changefeed.models import Attempt, Change, FeedLane
 from tests.changefeed.conftest import drain_once
 from tests.changefeed.rows import change, changes, make_endpoint
 
@@ -45,6 +45,32 @@ def test_a_message_leaves_only_after_the_one_before_is_on_record(receiver):
     assert [seq for seq, _head, _attempts in recorded] == [head for _seq, head, _n in recorded]
     assert [attempts for _seq, _head, attempts in recorded] == list(range(8))
     assert Attempt.objects.count() == 8
+
+
+@pytest.mark.parametrize("batch_size", [1, 10])
+def test_the_lag_of_a_lane_is_the_age_of_its_first_undelivered_change(receiver, batch_size):
+    async def refuse_second(request, delivery):
+        listed = [
+            {
+                "id": message["id"],
+                "status": 500 if message["data"]["subject"]["version"] == 2 else 200,
+            }
+            for message in delivery.messages
+        ]
+        if batch_size == 1:
+            return web.Response(status=listed[0]["status"])
+        return web.json_response({"results": listed}, status=207)
+
+    receiver.behaviour = refuse_second
+    make_endpoint(url=receiver.url, batch_size=batch_size)
+    for version in (1, 2, 3):
+        change("A", version)
+
+    assert drain_once() == 1
+
+    lane = FeedLane.objects.get()
+    second = Change.objects.get(subject_version=2)
+    assert (lane.head_seq, lane.pending_since) == (second.seq, second.at)
 
 
 def test_a_lease_is_renewed_while_its_lane_goes_on(receiver, settings):
