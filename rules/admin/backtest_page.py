@@ -67,7 +67,7 @@ def _local(moment: datetime) -> str:
 
 def shown_result(run: BacktestRun) -> dict[str, Any]:
     """The result of a finished run, ready to be shown."""
-    result: Mapping[str, Any] = run.result
+    result: Any = run.result
     names = {rule["key"]: rule["name"] for rule in result["rules"]}
     return {
         "sentences": summary(result),

@@ -6,7 +6,7 @@ import json
 from argparse import ArgumentParser
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import IO, Any, cast
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -127,8 +127,8 @@ def _run(run: BacktestRun) -> BacktestRun | None:
 
 
 def _print(run: BacktestRun, out: OutputWrapper) -> None:
-    result: dict[str, Any] = run.result
-    console = Console(file=out, soft_wrap=True, highlight=False)
+    result: Any = run.result
+    console = Console(file=cast(IO[str], out), soft_wrap=True, highlight=False)
     for sentence in summary(result):
         console.print(sentence, markup=False)
     table = Table(_("change"), _("orders"), _("money at stake"))

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
 
 import orjson
@@ -54,7 +55,7 @@ def _measure(address: str, decisions: int, *, profiled: bool) -> report.Report:
         "own_cpu_s": ours["cpu"] * million,
         "server_cpu_s": server * million,
     }
-    rows: list[list[report.Cell]] = [
+    rows: list[Sequence[report.Cell]] = [
         ["backtest, both documents", decisions, ours["seconds"], each * 1e6],
         ["one by one, both documents", SAMPLE, naive * SAMPLE, naive * 1e6],
     ]

@@ -285,10 +285,10 @@ def test_two_workers_do_a_run_once(past, versions):
     go_on.set()
     first.join(20)
 
-    made.refresh_from_db()
+    done: Any = BacktestRun.objects.get(pk=made.pk)
     assert second.state == "running"
     assert cancelled_too_early == "running"
-    assert (made.state, made.result["decisions"], len(reads)) == ("done", 10, 3)
+    assert (done.state, done.result["decisions"], len(reads)) == ("done", 10, 3)
 
 
 def _run_and_close(run_id: int) -> None:
@@ -538,7 +538,7 @@ def test_the_form_starts_the_draft_against_the_live_version(past, versions, monk
         reverse(ADD), FORM | {"sweep": "big:0:0:", "values": "100，300, 500", "title": "try"}
     )
 
-    made = BacktestRun.objects.get()
+    made: Any = BacktestRun.objects.get()
     assert response["Location"] == reverse(PAGE, args=[made.pk])
     assert (made.tried_version, made.base_version, made.title) == (2, 1, "try")
     assert made.since == datetime(2024, 5, 31, 16, tzinfo=UTC)

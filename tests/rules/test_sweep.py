@@ -109,7 +109,11 @@ def test_what_another_rule_holds_anyway_does_not_move():
         rule("big", priority=2, when=[[row("total", "gte", 10)]]),
         rule("blocked", priority=1, when=[[row("province", "eq", "A")]]),
     )
-    cases = [{"total": D(5), "province": "A"}, {"total": D(5)}, {"total": D(50)}]
+    cases: list[dict[str, Any]] = [
+        {"total": D(5), "province": "A"},
+        {"total": D(5)},
+        {"total": D(50)},
+    ]
     plan = read_plan({"rule": "big", "group": 0, "row": 0, "values": [1, "20", 60]}, document)
 
     result = swept(document, cases, plan)
