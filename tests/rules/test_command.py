@@ -98,6 +98,6 @@ def test_versions_are_listed(file):
 
 
 def test_the_starter_is_loaded_once():
-    assert run("starter").startswith("v1 live 22")
+    assert run("starter").startswith("v1 live 29")
     run("starter")
     assert RuleSet.objects.count() == 1

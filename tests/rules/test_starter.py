@@ -144,11 +144,6 @@ def test_an_ordinary_order_flows_by_the_default_route():
         (
             "employee-purchase",
             "medium",
-            {"coupon__types": frozenset({"内购"}), "customer__employee": None},
-        ),
-        (
-            "employee-purchase",
-            "medium",
             {"customer__employee": True, "order__unit_count": Decimal(6)},
         ),
         (
