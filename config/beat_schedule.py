@@ -33,6 +33,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "screen waiting orders again": {
+        "task": "orders.tasks.rescreen_waiting_orders",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "release due batches": {
         "task": "orders.tasks.release_due_batches",
         "schedule": 300.0,

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils.translation import gettext
 
-from orders.lifecycle import dispatching, holds, restocking, tallying
+from orders.lifecycle import dispatching, holds, rescreening, restocking, tallying
 from orders.messages import send_text_message
 
 DISPATCH_ROUNDS = 20
@@ -31,6 +31,12 @@ def escalate_overdue_holds() -> int:
 def fill_short_orders() -> int:
     """Give stock that came in to the orders waiting for it."""
     return restocking.fill_short()
+
+
+@shared_task(name="orders.tasks.rescreen_waiting_orders", ignore_result=True, time_limit=120)
+def rescreen_waiting_orders() -> int:
+    """Screen again the orders that screening could not finish with."""
+    return rescreening.rescreen_waiting()
 
 
 @shared_task(name="orders.tasks.release_due_batches", ignore_result=True)
