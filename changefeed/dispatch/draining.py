@@ -23,8 +23,8 @@ from changefeed.models import AttemptOutcome, EndpointState
 
 MESSAGES_PER_LANE = 20
 MOST_LANES_IN_HAND = 1000
-# Claimed ahead is what this endpoint takes in so many seconds.
-_AHEAD_SECONDS = 0.5
+# What is in hand must be sent within this share of a lease, at the pace seen so far.
+_SHARE_OF_LEASE = 0.15
 _LOOK_SECONDS = 0.05
 draw: Draw = random.uniform
 
@@ -80,7 +80,7 @@ class EndpointDrain:
         self._queue = _LaneQueue()
         self._moved = asyncio.Event()
         self._in_hand = 0
-        self._settled = 0
+        self._idle = 0
         self._is_halted = False
         self._failures = endpoint.failures
         self._is_probing = False
@@ -120,20 +120,23 @@ class EndpointDrain:
     # -- claiming -------------------------------------------------------------------------------
 
     async def _claim_until_empty(self) -> None:
-        began, settled_before = time.monotonic(), 0
+        """Keep enough lanes in hand that no sender is idle, few enough that no lease runs out."""
         least = min(2 * self._breadth * self._endpoint.batch_size, MOST_LANES_IN_HAND)
         least = most = max(least, 2 * self._breadth)
+        limit = self._limits.lease_seconds * _SHARE_OF_LEASE
+        began, delivered, was_full = time.monotonic(), self.delivered, False
         while not self._is_halted:
             self._moved.clear()
+            if was_full and self._idle > self._breadth // 2:
+                # Lanes wait for their progress to be written down: others can be sent meanwhile.
+                in_time = round((self.delivered - delivered) / (time.monotonic() - began) * limit)
+                most = max(least, min(2 * most, MOST_LANES_IN_HAND, in_time))
             if self._in_hand > most // 2:
                 await self._wait_until_moved()
                 continue
-            now = time.monotonic()
-            if now - began >= _AHEAD_SECONDS / 2:
-                per_second = (self._settled - settled_before) / (now - began)
-                most = max(least, min(MOST_LANES_IN_HAND, round(per_second * _AHEAD_SECONDS)))
-                began, settled_before = now, self._settled
-            lanes = await self._claim(limit=most - self._in_hand)
+            wanted = most - self._in_hand
+            lanes = await self._claim(limit=wanted)
+            was_full = len(lanes) == wanted
             for lane in lanes:
                 self._queue.put_nowait(lane)
             if not lanes:
@@ -172,7 +175,6 @@ class EndpointDrain:
             self._queue.put_nowait(lane)
             return
         self._in_hand -= 1
-        self._settled += 1
         self._moved.set()
 
     async def _probe(self) -> bool:
@@ -202,7 +204,10 @@ class EndpointDrain:
 
     async def _work(self) -> None:
         while True:
-            await self._deliver(self._loads_from(await self._queue.get()))
+            self._idle += 1
+            lane = await self._queue.get()
+            self._idle -= 1
+            await self._deliver(self._loads_from(lane))
 
     def _loads_from(self, lane: ClaimedLane) -> list[Load]:
         """What goes with this lane into one request: what is there already, nothing waited for."""
