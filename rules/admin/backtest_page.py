@@ -217,7 +217,7 @@ def _sweep(run: BacktestRun, result: Mapping[str, Any]) -> dict[str, Any]:
                 "axis": _fact_name(sweep["fact"]),
                 "orders": _("orders held") if holds else _("orders in which the rule acts"),
                 "share": _("false-block share"),
-                "interval": _("95 % interval"),
+                "interval": _("interval (95 %)"),
                 "target": _("target: at most 5 %"),
                 "tried": _("rules tried"),
                 "live": _("live rules"),
