@@ -16,6 +16,8 @@ from typing import Any
 
 import django
 
+from tests.chaos.processes import die_with_parent
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -30,6 +32,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            die_with_parent()
             os._exit(_dispatch(wishes))
         print(child, flush=True)
 

@@ -3,7 +3,7 @@
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 
@@ -79,16 +79,24 @@ def _deliveries(start: dict[str, Any], end: dict[str, Any]) -> list[Delivery]:
 
 def changes_in(link: Link) -> list[Change]:
     """The log as it stands."""
-    known = link.execute("SELECT to_regproc('changefeed_is_echo')").fetchone()
-    withheld = _WITHHELD if known and known[0] else "''"
+    echoes = link.execute("SELECT to_regproc('changefeed_is_echo')").fetchone()
+    withheld = _WITHHELD if echoes and echoes[0] else "''"
     found = []
     now = time.monotonic()
-    for row in link.execute(_CHANGES.format(withheld=withheld)):  # type: ignore[arg-type]
-        values: list[Any] = list(row)
-        new = values[7]
+    for row in link.execute(_CHANGES.format(withheld=withheld)):
+        *known, new, source, source_event_id, echo_of, age = cast(tuple[Any, ...], row)
         told = new if isinstance(new, dict) and "token" in new else {"token": "", "value": new}
-        at = now + values.pop()
-        found.append(Change(*values[:7], told["value"], told["token"], *values[8:], at=at))
+        found.append(
+            Change(
+                *known,
+                value=told["value"],
+                token=told["token"],
+                source=source,
+                source_event_id=source_event_id,
+                withheld_from=echo_of,
+                at=now + age,
+            )
+        )
     return found
 
 

@@ -1,5 +1,6 @@
 """The processes of a run: a receiver that lasts, and dispatchers that are stopped and killed."""
 
+import ctypes
 import json
 import os
 import signal
@@ -16,6 +17,15 @@ import psutil
 from tests.chaos.stage import ROOT
 
 END_SECONDS = 20
+_PR_SET_PDEATHSIG = 1
+# Loaded here, for between fork and exec nothing may be.
+_LIBC = ctypes.CDLL(None)
+
+
+def die_with_parent() -> None:
+    """Let the kernel end this process when its parent ends, where the kernel can."""
+    with suppress(AttributeError):
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class ReceiverProcess:
@@ -25,6 +35,7 @@ class ReceiverProcess:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.receiver"],
             cwd=ROOT,
+            preexec_fn=die_with_parent,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
@@ -76,6 +87,7 @@ class Nursery:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.dispatcher"],
             cwd=ROOT,
+            preexec_fn=die_with_parent,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -171,6 +183,7 @@ class Dispatchers:
         with self._log().open("wb") as words:
             return psutil.Popen(
                 command,
+                preexec_fn=die_with_parent,
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

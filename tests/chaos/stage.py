@@ -114,7 +114,7 @@ class Stage:
         """An autocommit connection."""
         return psycopg.connect(self.database_url(name), autocommit=True)
 
-    def _execute(self, name: str, statement: sql.Composable) -> None:
+    def _execute(self, name: str, statement: sql.Composed) -> None:
         with self.connect(name) as connection:
             connection.execute(statement)
 

@@ -121,7 +121,7 @@ def new_ids() -> None:
     async def broken(self: Any, message: Any, *rest: Any, **named: Any) -> Any:
         return await send(self, dataclasses.replace(message, id=str(uuid4())), *rest, **named)
 
-    sending.Sender.send = broken  # type: ignore[method-assign]
+    sending.Sender.send = broken  # type: ignore[method-assign,assignment]
 
 
 def blocking_retries() -> None:
@@ -129,7 +129,7 @@ def blocking_retries() -> None:
 
     def change(_message: Any, answer: Any) -> Any:
         if answer.status is None or answer.status >= 300:
-            time.sleep(1.2)
+            time.sleep(2.5)
         return answer
 
     _around_send(change)
