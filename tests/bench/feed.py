@@ -36,7 +36,10 @@ MANY_LANES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One way of delivering: how many events in how many seconds, and CPU time by where it went."""
+    """One way of delivering: how many events in how many seconds, and CPU time by where it went.
+
+    `machine_busy` is the share of the whole machine's CPU in use meanwhile, by whatever.
+    """
 
     name: str
     events: int
@@ -44,6 +47,7 @@ class Cost:
     dispatcher_cpu: float
     database_cpu: float
     receiver_cpu: float
+    machine_busy: float
 
     @property
     def per_second(self) -> float:
@@ -77,7 +81,10 @@ class Cost:
         }
         most = max(shares, key=lambda name: shares[name])
         used = ", ".join(f"{name} {cpu / self.seconds:.2f}" for name, cpu in shares.items())
-        what = "CPU of the machine" if self.busy > 0.85 * cores else "waiting"
+        what = "waiting"
+        if self.machine_busy > 0.9:
+            is_ours = self.busy > 0.8 * cores
+            what = "CPU" if is_ours else "CPU, which other work on the machine took"
         return f"{self.name}: limited by {what}; cores used: {used}; most by {most}"
 
 
@@ -179,9 +186,10 @@ def _drain(
     stored = machine.backends(DATABASE)
     before = [machine.cpu_seconds(part) for part in (senders, stored, sink_process)]
     ended = machine.past_backends_cpu(DATABASE)
-    began = time.monotonic()
+    began, meter = time.monotonic(), machine.Meter()
     backlog.open_gates(address)
     arrived = receiver.wait_for(expected)
+    busy = meter.busy()
     after = [
         machine.cpu_seconds(part) for part in (senders, machine.backends(DATABASE), sink_process)
     ]
@@ -190,7 +198,7 @@ def _drain(
     if receiver.arrivals().messages != expected:
         raise RuntimeError(f"{name}: {receiver.arrivals().messages} messages of {expected}")
     used = [max(0.0, now - then) for now, then in zip(after, before, strict=True)]
-    return Cost(name, expected, arrived.last_at - began, *used)
+    return Cost(name, expected, arrived.last_at - began, *used, busy)
 
 
 def _wait_until_settled(address: str) -> None:
@@ -221,11 +229,12 @@ def _naive(address: str, receiver: Sink) -> Cost:
     while not receiver.arrivals().messages:
         time.sleep(0.01)
     began, begun_cpu = time.monotonic(), machine.cpu_seconds(sending)
+    meter = machine.Meter()
     used = begun_cpu
     while receiver.arrivals().messages < expected * 0.95:
         used = machine.cpu_seconds(sending)
         time.sleep(0.05)
-    done = receiver.arrivals()
+    done, busy = receiver.arrivals(), meter.busy()
     for task in tasks:
         if task.wait(60):
             raise RuntimeError("the naive task failed")
@@ -236,6 +245,7 @@ def _naive(address: str, receiver: Sink) -> Cost:
         used - begun_cpu,
         machine.past_backends_cpu(DATABASE) - ended,
         machine.cpu_seconds(sink_process) - received,
+        busy,
     )
 
 

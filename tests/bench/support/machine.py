@@ -68,3 +68,17 @@ def family(pid: int) -> list[psutil.Process]:
     """A process and all that it started."""
     parent = psutil.Process(pid)
     return [parent, *parent.children(recursive=True)]
+
+
+class Meter:
+    """The share of the machine's CPU in use, by whatever, since the meter was made."""
+
+    def __init__(self) -> None:
+        self._begun = psutil.cpu_times()
+
+    def busy(self) -> float:
+        """From 0 to 1."""
+        now = psutil.cpu_times()
+        passed = sum(now) - sum(self._begun)
+        idle = now.idle + now.iowait - self._begun.idle - self._begun.iowait
+        return float(1 - idle / passed) if passed else 0.0
