@@ -15,7 +15,6 @@ from tests.chaos.violations import Violation, violation
 ENOUGH = 30
 RATIO = 1.5
 FLOOR_SECONDS = 0.8
-# A subject that is written all the time waits for its own turn, whatever happens elsewhere.
 SHARE = 0.95
 REFUSED_CAP = 600.0
 # Polling, claiming and a busy machine, on top of the drawn pause.
@@ -62,16 +61,23 @@ def _compared(history: History, kind: str, *, same_endpoint: bool) -> list[Viola
 
 
 def _delays(history: History, endpoint: Endpoint, fault: Fault) -> tuple[list[float], list[float]]:
-    """Seconds from commit to acknowledgement, before the fault and during it."""
+    """Seconds from commit to acknowledgement, before the fault and during it.
+
+    Only of changes that found nothing pending before them: a subject that is written all the
+    time waits for its own turn, whatever happens elsewhere.
+    """
     committed = {one.token: one.ended for one in history.writes if one.outcome == "committed"}
     before: list[float] = []
     during: list[float] = []
     answers = first_answers(history, endpoint.name)
     poisoned = {one.subject for one in history.faults_of("poison")}
+    latest: dict[str, float] = defaultdict(float)
     for change in wanted_by(endpoint, history):
         at = committed.get(change.token)
         answer = answers.get(change.id)
-        if at is None or answer is None or change.subject in poisoned:
+        free_at = latest[change.subject]
+        latest[change.subject] = answer.ended if answer else math.inf
+        if at is None or answer is None or change.subject in poisoned or free_at > at:
             continue
         if at < fault.began - 1:
             before.append(answer.ended - at)

@@ -58,12 +58,19 @@ def kill(episode: Episode) -> None:
 
 
 def stop(episode: Episode) -> None:
-    """A dispatcher stands still for longer than its leases, then goes on as if nothing were."""
+    """A dispatcher stands still for longer than its leases, then goes on as if nothing were.
+
+    The targets answer slowly before, so that it has its hands full when it is stopped.
+    """
     victim = episode.dispatchers.running[0]
-    episode.sleep(0.1)
+    for name in (TARGET, BATCHED):
+        episode.receiver.tell(name, mode="slow", seconds=0.4)
+    time.sleep(1.5)
     began = time.monotonic()
     victim.send_signal(signal.SIGSTOP)
     heads = episode.heads()
+    for name in (TARGET, BATCHED):
+        episode.receiver.tell(name, mode="ok")
     time.sleep(LEASE_SECONDS + 2)
     victim.send_signal(signal.SIGCONT)
     episode.history.faults.append(Fault("stop", began, time.monotonic(), heads=heads))
