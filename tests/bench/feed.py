@@ -198,7 +198,8 @@ def _drain(
     if receiver.arrivals().messages != expected:
         raise RuntimeError(f"{name}: {receiver.arrivals().messages} messages of {expected}")
     used = [max(0.0, now - then) for now, then in zip(after, before, strict=True)]
-    return Cost(name, expected, arrived.last_at - began, *used, busy)
+    sending, storing, receiving = used
+    return Cost(name, expected, arrived.last_at - began, sending, storing, receiving, busy)
 
 
 def _wait_until_settled(address: str) -> None:
