@@ -8,15 +8,16 @@ from tests.chaos.histories import Change, Delivery, Endpoint, Fault, History
 from tests.chaos.violations import Violation, violation
 
 # Faults after which what was being sent may come again, and for how long after their end: a
-# dispatcher whose database is gone finds that out only when it next asks.
-DISRUPTIVE = {"kill": 0.0, "stop": 0.0, "cut": 2.0, "database down": 2.0}
+# request may wait in the kernel for a busy receiver, and a dispatcher whose database is gone
+# finds that out only when it next asks.
+DISRUPTIVE = {"kill": 0.3, "stop": 0.3, "cut": 2.0, "database down": 2.0}
 # Between an answer and the moment at which the database knows of it, on a busy machine.
 COMPLETION_GRACE = 2.0
 # A writer may hold a lane for so long, and with it the record of an arrival.
 LONGEST_UNRECORDED = 15.0
 WAKING_SECONDS = 1.5
-# As many requests at once as the runs' endpoints take.
-MOST_IN_FLIGHT = 8
+# Requests that a dispatcher may be about to write at the instant at which it is stopped.
+MOST_AWAKE = 3
 # A receiver learns late that a sender who gave up has gone.
 UNANSWERED_TOLERANCE = 0.5
 
@@ -174,7 +175,7 @@ class Excuses:
         """Whether a fault that is not used up excuses telling once more what `earlier` told."""
         for place, fault in enumerate(self._faults):
             if is_late_waking(again, fault):
-                key, most = (place, again.endpoint, "awake"), MOST_IN_FLIGHT
+                key, most = (place, "", "awake"), MOST_AWAKE
             elif all(was_in_flight(one, fault) for one in earlier):
                 key = place, again.endpoint, again.subject
                 most = self._sizes.get(again.endpoint, 1)

@@ -60,21 +60,26 @@ def kill(episode: Episode) -> None:
 def stop(episode: Episode) -> None:
     """A dispatcher stands still for longer than its leases, then goes on as if nothing were.
 
-    The targets answer slowly before, so that it has its hands full when it is stopped.
+    The targets answer slowly before, so that it has its hands full when it is stopped, and when
+    it goes on, so that the other has its hands full with the same subjects then.
     """
     victim = episode.dispatchers.running[0]
-    for name in (TARGET, BATCHED):
-        episode.receiver.tell(name, mode="slow", seconds=0.4)
+
+    def slow_down(mode: str = "slow") -> None:
+        for name in (TARGET, BATCHED):
+            episode.receiver.tell(name, mode=mode, seconds=0.4)
+
+    slow_down()
     time.sleep(1.5)
     began = time.monotonic()
     victim.send_signal(signal.SIGSTOP)
     heads = episode.heads()
-    for name in (TARGET, BATCHED):
-        episode.receiver.tell(name, mode="ok")
     time.sleep(LEASE_SECONDS + 2)
     victim.send_signal(signal.SIGCONT)
     episode.history.faults.append(Fault("stop", began, time.monotonic(), heads=heads))
-    episode.sleep(0.3)
+    time.sleep(1.5)
+    slow_down("ok")
+    episode.sleep(0.2)
 
 
 def come_and_go(episode: Episode) -> None:

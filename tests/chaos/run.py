@@ -21,7 +21,7 @@ from tests.chaos.histories import load
 from tests.chaos.stage import ROOT, Stage
 from tests.chaos.table import Outcome, summary, table, variants_table
 
-SECONDS = 6.0
+SECONDS = 5.0
 SHORT_SECONDS = 3.0
 SHORT = ("kill", "stop", "postgres", "open")
 SHORT_VARIANTS = ("no-claim", "pull-by-id")
