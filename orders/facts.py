@@ -36,10 +36,16 @@ def _money(
 
 
 def _count(
-    key: str, label: "StrOrPromise", unit: "StrOrPromise" = "", source: "StrOrPromise" = ORDER
+    key: str,
+    label: "StrOrPromise",
+    unit: "StrOrPromise" = "",
+    source: "StrOrPromise" = ORDER,
+    *,
+    least: int = 0,
 ) -> Fact:
-    """A whole number from 0 up, known of every order."""
-    return Fact(key, FactType.NUMBER, label, unit, source, whole=True, least=_NOTHING, always=True)
+    """A whole number from `least` up, known of every order."""
+    bound = Decimal(least)
+    return Fact(key, FactType.NUMBER, label, unit, source, whole=True, least=bound, always=True)
 
 
 def _share(
@@ -131,10 +137,10 @@ FACTS = (
     _bool("order.presale", _("presale order")),
     _bool("order.is_gift", _("gift order")),
     _bool("order.is_child", _("child order")),
-    _count("order.line_count", _("number of lines"), LINES),
-    _count("order.unit_count", _("number of units"), PIECES),
+    _count("order.line_count", _("number of lines"), LINES, least=1),
+    _count("order.unit_count", _("number of units"), PIECES, least=1),
     _money("order.max_unit_price", _("highest unit price")),
-    _count("order.max_line_quantity", _("most units of one SKU"), PIECES),
+    _count("order.max_line_quantity", _("most units of one SKU"), PIECES, least=1),
     _money(
         "order.price_gap",
         _("largest gap to the channel's settlement price"),
