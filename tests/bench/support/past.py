@@ -41,7 +41,8 @@ SELECT %(first)s + n - 1, %(since)s::timestamptz + n * interval '2 seconds', 'in
         'ship_to.phone', '+86138' || lpad((n %% 100000000)::text, 8, '0'),
         'ship_to.address', '浙江省杭州市余杭区文一西路' || n || '号'),
     %(outcome)s, 250
-FROM generate_series(1, %(count)s) n JOIN documents ON documents.id = n::bigint * 7919 %% %(documents)s
+FROM generate_series(1, %(count)s) n
+JOIN documents ON documents.id = n::bigint * 7919 %% %(documents)s
 """
 
 
