@@ -184,9 +184,10 @@ class SnapshotView(APIView):
             message = _("This position was not issued here.")
             raise ValidationError({"after": [ErrorDetail(str(message), code="invalid")]}) from None
         except UnknownSubject as unknown:
-            message = _("There is no state of this kind: %(kind)s.") % {"kind": str(unknown)[:40]}
+            kind = str(unknown)[:40]
+            text = str(_("There is no state of this kind: %(kind)s.") % {"kind": kind})
             raise ValidationError(
-                {"subjects": [ErrorDetail(message, code="unknown_subject")]}
+                {"subjects": [ErrorDetail(text, code="unknown_subject")]}
             ) from None
         body = orjson.dumps(
             {"results": page.results, "next": page.next, "changes_cursor": cursor},

@@ -33,4 +33,5 @@ def test_what_is_not_a_share_is_refused(part, whole):
 def test_the_share_seen_lies_inside_its_interval(counts):
     found = share(*counts)
 
+    assert found.value is not None
     assert 0 <= found.low <= found.value <= found.high <= 1
