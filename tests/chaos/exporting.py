@@ -84,11 +84,18 @@ def changes_in(link: Link) -> list[Change]:
     found = []
     now = time.monotonic()
     for row in link.execute(_CHANGES.format(withheld=withheld)):
-        *known, new, source, source_event_id, echo_of, age = cast(tuple[Any, ...], row)
+        seq, xid, event_id, subject, version, kind, field, new, *origin = cast(list[Any], row)
+        source, source_event_id, echo_of, age = origin
         told = new if isinstance(new, dict) and "token" in new else {"token": "", "value": new}
         found.append(
             Change(
-                *known,
+                seq,
+                xid,
+                event_id,
+                subject,
+                version,
+                kind,
+                field,
                 value=told["value"],
                 token=told["token"],
                 source=source,
