@@ -2,47 +2,62 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import Count, Min, QuerySet, URLField
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery, URLField
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.timesince import timesince
-from django.utils.translation import gettext as _
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from changefeed import lifecycle
-from changefeed.admin.base import ReasonForm, actor_of, to_page
-from changefeed.models import Attempt, Endpoint, EndpointState
-
-RECENT_ATTEMPTS = 20
+from changefeed.admin.base import actor_of
+from changefeed.admin.endpoint_acts import EndpointActs, show_secret
+from changefeed.admin.endpoint_form import EndpointForm
+from changefeed.admin.endpoint_page import endpoint_context, preview_context
+from changefeed.admin.filters import words_of
+from changefeed.admin.overview import overview_context
+from changefeed.admin.replaying import ReplayingPages
+from changefeed.admin.words import span_text, state_word
+from changefeed.models import Endpoint, EndpointState, FeedAlert
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(ModelAdmin):
+class EndpointAdmin(ReplayingPages, EndpointActs):
     """Seen by whoever may view endpoints; changed by superusers alone."""
 
-    list_display = ("name", "shown_address", "shown_state", "pending", "oldest")
+    form = EndpointForm
+    list_display = ("name", "shown_state", "lag", "pending", "parked", "alerts", "shown_address")
     list_display_links = ("name",)
     search_fields = ("name",)
     actions = None
-    fields = ("name", "url", "kinds", "fields", "concurrency", "rate", "allowed_networks")
+    fieldsets = (
+        (None, {"fields": ("name", "url", "source")}),
+        (
+            gettext_lazy("How it is sent"),
+            {"fields": ("batch_size", "coalesce", "concurrency", "rate", "allowed_networks")},
+        ),
+        # Last, for the preview follows it.
+        (gettext_lazy("What is sent"), {"fields": ("kinds", "fields")}),
+    )
     formfield_overrides = {
         ArrayField: {"widget": UnfoldAdminTextInputWidget},
         # A plain input: Unfold's own shows the address as a link.
         URLField: {"widget": UnfoldAdminTextInputWidget, "assume_scheme": "https"},
     }
-    actions_detail = ("resume", "pause", "rotate_secret", "retire_secrets", "remove")
-    change_form_after_template = "admin/changefeed/endpoint_after.html"
+    change_form_template = "admin/changefeed/endpoint_form.html"
+    change_form_outer_before_template = "admin/changefeed/endpoint_before.html"
+    change_form_after_template = "admin/changefeed/endpoint_filters.html"
+    change_list_template = "admin/changefeed/endpoint_list.html"
+    list_before_template = "admin/changefeed/endpoint_overview.html"
 
     # -- who may ----------------------------------------------------------------------------------
-
-    def has_edit_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_active and request.user.is_superuser)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.has_edit_permission(request)
@@ -56,42 +71,84 @@ class EndpointAdmin(ModelAdmin):
 
     # -- the list ---------------------------------------------------------------------------------
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {**(extra_context or {}), **overview_context(request)}
+        return super().changelist_view(request, context)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Endpoint]:
         found: QuerySet[Endpoint] = super().get_queryset(request)
-        return found.annotate(lane_count=Count("lanes"), since=Min("lanes__pending_since"))
+        open_alerts = FeedAlert.objects.filter(key=OuterRef("pk"), cleared_at=None).order_by()
+        return found.annotate(
+            lane_count=Count("lanes"),
+            parked_count=Count("lanes", filter=Q(lanes__due_at=None)),
+            since=Min("lanes__pending_since"),
+            alert_count=Subquery(
+                open_alerts.values("key").annotate(count=Count("pk")).values("count")
+            ),
+        )
 
     @display(description=gettext_lazy("address"))
     def shown_address(self, endpoint: Endpoint) -> str:
         return endpoint.url
 
-    @display(
-        description=gettext_lazy("state"),
-        ordering="state",
-        label={
-            EndpointState.ACTIVE: "success",
-            EndpointState.OPEN: "danger",
-            EndpointState.HALF_OPEN: "warning",
-            EndpointState.PAUSED: "info",
-        },
-    )
-    def shown_state(self, endpoint: Endpoint) -> tuple[str, str]:
-        return endpoint.state, endpoint.get_state_display()
-
-    @display(description=gettext_lazy("subjects waiting"), ordering="lane_count")
-    def pending(self, endpoint: Any) -> int:
-        return int(endpoint.lane_count)
+    @display(description=gettext_lazy("state"), ordering="state")
+    def shown_state(self, endpoint: Endpoint) -> str:
+        return format_html(
+            '<span class="desk-state {}">{}</span>',
+            "" if endpoint.state == EndpointState.ACTIVE else "is-frozen",
+            state_word(endpoint.state),
+        )
 
     @display(description=gettext_lazy("oldest waiting for"), ordering="since")
-    def oldest(self, endpoint: Any) -> str:
-        return timesince(endpoint.since, timezone.now()) if endpoint.since else "–"
+    def lag(self, endpoint: Any) -> str:
+        if not endpoint.since:
+            return "–"
+        return span_text((timezone.now() - endpoint.since).total_seconds())
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Viewers get the address as text, for a read-only URL would become a link."""
-        if self.has_edit_permission(request):
-            return self.fields
-        return tuple("shown_address" if name == "url" else name for name in self.fields)
+    @display(description=gettext_lazy("subjects waiting"), ordering="lane_count")
+    def pending(self, endpoint: Any) -> str:
+        return f"{endpoint.lane_count:,}"
+
+    @display(description=gettext_lazy("subjects parked"), ordering="parked_count")
+    def parked(self, endpoint: Any) -> str:
+        return f"{endpoint.parked_count:,}"
+
+    @display(description=gettext_lazy("open alerts"), ordering="alert_count")
+    def alerts(self, endpoint: Any) -> str:
+        return str(endpoint.alert_count or "–")
 
     # -- one endpoint -----------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        preview = self.admin_site.admin_view(self.preview)
+        return [path("preview/", preview, name="changefeed_endpoint_preview"), *super().get_urls()]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Viewers get the address as text, for a read-only URL would become a link."""
+        if self.has_edit_permission(request):
+            return self.fieldsets
+        return tuple(
+            (
+                title,
+                {"fields": tuple("shown_address" if n == "url" else n for n in part["fields"])},
+            )
+            for title, part in self.fieldsets
+        )
+
+    def preview(self, request: HttpRequest) -> HttpResponse:
+        """What the filters in the query let through, as the part of a page."""
+        if not self._may_preview(request):
+            raise PermissionDenied
+        context = preview_context(
+            words_of(request.GET.get("kinds", "")),
+            words_of(request.GET.get("fields", "")),
+            request.GET.get("source", "").strip(),
+        )
+        return TemplateResponse(request, "admin/changefeed/_preview.html", context)
 
     def changeform_view(
         self,
@@ -102,11 +159,13 @@ class EndpointAdmin(ModelAdmin):
     ) -> Any:
         context = dict(extra_context or {})
         endpoint = self.get_object(request, object_id) if object_id else None
-        if endpoint:
-            context["endpoint"] = endpoint
-            context["recent_attempts"] = Attempt.objects.filter(endpoint=endpoint).order_by(
-                "-sent_at"
-            )[:RECENT_ATTEMPTS]
+        may_edit = self.has_edit_permission(request)
+        if endpoint and self.has_view_permission(request):
+            context |= endpoint_context(request, endpoint, may_edit=may_edit)
+            context["content_title"] = endpoint.name
+        if self._may_preview(request):
+            context |= self._previewed(request, endpoint)
+            context["may_edit"] = may_edit
         return super().changeform_view(request, object_id, form_url, context)
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: Any) -> None:
@@ -114,101 +173,22 @@ class EndpointAdmin(ModelAdmin):
             obj.save(update_fields=form.changed_data) if form.changed_data else None
             return
         secret = lifecycle.add_endpoint(obj, actor=actor_of(request.user))
-        self._show_secret(request, secret)
+        show_secret(request, secret)
 
-    @action(
-        description=gettext_lazy("Resume"),
-        permissions=["edit"],
-        dialog={
-            "title": gettext_lazy("Send again now?"),
-            "description": gettext_lazy("Everything that waited goes out in order."),
-            "form_class": None,
-            "form_submit_text": gettext_lazy("Resume"),
-        },
-    )
-    def resume(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        lifecycle.resume_endpoint(self._locate(object_id), actor=actor_of(request.user))
-        messages.success(request, _("Sending resumes."))
-        return self._back(request, object_id)
-
-    @action(
-        description=gettext_lazy("Pause"),
-        permissions=["edit"],
-        dialog={
-            "title": gettext_lazy("Stop sending?"),
-            "description": gettext_lazy("Changes accumulate; nothing is dropped."),
-            "form_class": ReasonForm,
-            "form_submit_text": gettext_lazy("Pause"),
-        },
-    )
-    def pause(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
-        lifecycle.pause_endpoint(
-            self._locate(object_id),
-            actor=actor_of(request.user),
-            reason=form.cleaned_data["reason"],
+    def _may_preview(self, request: HttpRequest) -> bool:
+        return self.has_edit_permission(request) or request.user.has_perms(
+            ["changefeed.view_endpoint", "changefeed.view_change"]
         )
-        messages.success(request, _("Sending is paused."))
-        return self._back(request, object_id)
 
-    @action(
-        description=gettext_lazy("New secret"),
-        permissions=["edit"],
-        dialog={
-            "title": gettext_lazy("Make a new signing secret?"),
-            "description": gettext_lazy(
-                "Messages carry a signature of the new and of the present secret until older ones "
-                "are retired."
-            ),
-            "form_class": None,
-            "form_submit_text": gettext_lazy("Make secret"),
-        },
-    )
-    def rotate_secret(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        secret = lifecycle.rotate_secret(self._locate(object_id), actor=actor_of(request.user))
-        self._show_secret(request, secret)
-        return self._back(request, object_id)
-
-    @action(
-        description=gettext_lazy("Retire old secrets"),
-        permissions=["edit"],
-        dialog={
-            "title": gettext_lazy("Sign with the newest secret only?"),
-            "description": gettext_lazy("A receiver that still checks an older one will refuse."),
-            "form_class": None,
-            "form_submit_text": gettext_lazy("Retire"),
-        },
-    )
-    def retire_secrets(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        dropped = lifecycle.retire_secrets(self._locate(object_id), actor=actor_of(request.user))
-        messages.success(request, _("Secrets retired: %(count)d.") % {"count": dropped})
-        return self._back(request, object_id)
-
-    @action(
-        description=gettext_lazy("Remove"),
-        permissions=["edit"],
-        dialog={
-            "title": gettext_lazy("Remove this endpoint?"),
-            "description": gettext_lazy("Everything still waiting for it is given up."),
-            "form_class": None,
-            "form_submit_text": gettext_lazy("Remove"),
-        },
-    )
-    def remove(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        pending = lifecycle.remove_endpoint(self._locate(object_id), actor=actor_of(request.user))
-        messages.success(
-            request, _("Endpoint removed; subjects given up: %(count)d.") % {"count": pending}
-        )
-        return to_page(request, "changefeed_endpoint_changelist")
-
-    def _locate(self, object_id: str) -> Endpoint:
-        return Endpoint.objects.get(pk=object_id)
-
-    def _back(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return to_page(request, "changefeed_endpoint_change", object_id)
-
-    def _show_secret(self, request: HttpRequest, secret: str) -> None:
-        messages.warning(
-            request,
-            _("Signing secret, shown this once. Give it to the receiver: %(secret)s")
-            % {"secret": secret},
-        )
+    def _previewed(self, request: HttpRequest, endpoint: Endpoint | None) -> dict[str, Any]:
+        """The preview of what was typed, else of what is stored."""
+        if request.method == "POST":
+            typed = request.POST
+            return preview_context(
+                words_of(typed.get("kinds", "")),
+                words_of(typed.get("fields", "")),
+                typed.get("source", "").strip(),
+            )
+        if endpoint is None:
+            return preview_context((), (), "")
+        return preview_context(endpoint.kinds, endpoint.fields, endpoint.source)

@@ -1,48 +1,44 @@
 """Lanes that wait, and the parked ones that a person has to settle."""
 
-import json
 from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.timesince import timesince
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import action, display
 
 from changefeed import lifecycle
 from changefeed.admin.base import ReadOnlyAdmin, ReasonForm, actor_of, to_page
+from changefeed.admin.lane_page import lane_context
+from changefeed.admin.revealing import RevealingAdmin, is_revealed
+from changefeed.admin.words import span_text
 from changefeed.errors import NotParked
-from changefeed.models import Attempt, FeedLane, LaneState
-
-RECENT_ATTEMPTS = 15
+from changefeed.models import FeedLane, LaneState
 
 
 @admin.register(FeedLane)
-class FeedLaneAdmin(ReadOnlyAdmin):
+class FeedLaneAdmin(RevealingAdmin, ReadOnlyAdmin):
     """Settled by whoever may change lanes."""
 
-    list_display = ("shown_subject", "endpoint", "shown_state", "attempts", "waiting", "due_at")
+    list_display = (
+        *("shown_subject", "endpoint", "shown_state", "rejections", "attempts"),
+        *("waiting", "due_at"),
+    )
     list_filter = ("state", "endpoint")
     list_select_related = ("endpoint",)
     search_fields = ("subject_id",)
     search_help_text = gettext_lazy("The whole id of a subject, for example an order number")
     ordering = ("-id",)
     fields = (
-        "endpoint",
-        "subject_kind",
-        "subject_id",
-        "state",
-        "attempts",
-        "rejections",
-        "pending_since",
-        "due_at",
-        "head_seq",
-        "last_seq",
+        *("endpoint", "subject_kind", "subject_id", "attempts", "due_at"),
+        *("head_seq", "last_seq"),
     )
     actions_detail = ("resume", "skip")
-    change_form_after_template = "admin/changefeed/lane_after.html"
+    change_form_template = "admin/changefeed/lane_form.html"
+    change_form_outer_before_template = "admin/changefeed/lane_before.html"
 
     def has_settle_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm("changefeed.change_feedlane"))
@@ -57,21 +53,17 @@ class FeedLaneAdmin(ReadOnlyAdmin):
     def shown_subject(self, lane: FeedLane) -> str:
         return f"{lane.subject_kind} {lane.subject_id}"
 
-    @display(
-        description=gettext_lazy("state"),
-        label={
-            LaneState.READY: "info",
-            LaneState.LEASED: "success",
-            LaneState.BACKOFF: "warning",
-            LaneState.PARKED: "danger",
-        },
-    )
-    def shown_state(self, lane: FeedLane) -> tuple[str, str]:
-        return lane.state, lane.get_state_display()
+    @display(description=gettext_lazy("state"), ordering="state")
+    def shown_state(self, lane: FeedLane) -> str:
+        return format_html(
+            '<span class="desk-state {}">{}</span>',
+            "is-frozen" if lane.state == LaneState.PARKED else "",
+            lane.get_state_display(),
+        )
 
     @display(description=gettext_lazy("waiting for"), ordering="pending_since")
     def waiting(self, lane: FeedLane) -> str:
-        return timesince(lane.pending_since, timezone.now())
+        return span_text((timezone.now() - lane.pending_since).total_seconds())
 
     def changeform_view(
         self,
@@ -82,16 +74,10 @@ class FeedLaneAdmin(ReadOnlyAdmin):
     ) -> Any:
         context = dict(extra_context or {})
         lane = self.get_object(request, object_id) if object_id else None
-        if lane:
-            head = lifecycle.head_of(lane)
-            context["head"] = head
-            context["head_values"] = _values(head)
-            context["recent_attempts"] = Attempt.objects.filter(
-                endpoint=lane.endpoint,
-                subject_kind=lane.subject_kind,
-                subject_id=lane.subject_id,
-                seq__gte=lane.head_seq,
-            ).order_by("-sent_at")[:RECENT_ATTEMPTS]
+        if lane and self.has_view_permission(request):
+            context |= lane_context(lane, revealed=is_revealed(request))
+            context["may_settle"] = self.has_settle_permission(request)
+            context["content_title"] = self.shown_subject(lane)
         return super().changeform_view(request, object_id, form_url, context)
 
     @action(
@@ -139,10 +125,3 @@ class FeedLaneAdmin(ReadOnlyAdmin):
     def _not_parked(self, request: HttpRequest) -> HttpResponse:
         messages.error(request, _("This lane is not parked any more. Nothing was changed."))
         return to_page(request, "changefeed_feedlane_changelist")
-
-
-def _values(head: Any) -> str:
-    """Old and new value of the message in hand, readable."""
-    if head is None:
-        return ""
-    return json.dumps({"old": head.old, "new": head.new}, ensure_ascii=False, indent=2)

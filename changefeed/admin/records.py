@@ -1,14 +1,19 @@
-"""Pages that only show: changes, delivery attempts and how far pulling consumers are."""
+"""Pages that only show: changes and delivery attempts."""
 
+import json
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from changefeed.admin.answers import shown_answer
 from changefeed.admin.base import ReadOnlyAdmin
-from changefeed.models import Attempt, AttemptOutcome, Change, PullCursor
+from changefeed.admin.masking import masked
+from changefeed.admin.revealing import RevealingAdmin, is_revealed
+from changefeed.models import Attempt, AttemptOutcome, Change
 
 
 class SubjectSearch(ReadOnlyAdmin):
@@ -33,9 +38,22 @@ class SubjectSearch(ReadOnlyAdmin):
         return f"{row.subject_kind} {row.subject_id}"
 
 
+class RevealedValues(RevealingAdmin):
+    """Hands each row the knowledge whether its personal data may be read in this request."""
+
+    change_form_template = "admin/changefeed/record_form.html"
+    change_form_outer_before_template = "admin/changefeed/record_before.html"
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.is_revealed = is_revealed(request)
+        return found
+
+
 @admin.register(Change)
-class ChangeAdmin(SubjectSearch):
-    """The log, newest first."""
+class ChangeAdmin(RevealedValues, SubjectSearch):
+    """The log, newest first; its values with personal data hidden."""
 
     list_display = ("seq", "at", "kind", "shown_subject", "field", "actor", "source")
     ordering = ("-seq",)
@@ -48,17 +66,25 @@ class ChangeAdmin(SubjectSearch):
         "subject_id",
         "subject_version",
         "field",
-        "old",
-        "new",
+        "shown_old",
+        "shown_new",
         "actor",
         "source",
         "source_event_id",
     )
 
+    @display(description=_("old value"))
+    def shown_old(self, change: Any) -> str:
+        return _value(change.old, change.field, change.is_revealed)
+
+    @display(description=_("new value"))
+    def shown_new(self, change: Any) -> str:
+        return _value(change.new, change.field, change.is_revealed)
+
 
 @admin.register(Attempt)
-class AttemptAdmin(SubjectSearch):
-    """Requests and answers, newest first."""
+class AttemptAdmin(RevealedValues, SubjectSearch):
+    """Requests and answers, newest first; answers may repeat what was sent."""
 
     list_display = (
         "sent_at",
@@ -81,28 +107,28 @@ class AttemptAdmin(SubjectSearch):
         "outcome",
         "status",
         "latency_ms",
-        "answer",
+        "shown_text",
     )
 
-    @display(
-        description=_("outcome"),
-        label={
-            AttemptOutcome.DELIVERED: "success",
-            AttemptOutcome.REJECTED: "danger",
-            AttemptOutcome.THROTTLED: "warning",
-            AttemptOutcome.FAILED: "danger",
-            AttemptOutcome.GONE: "danger",
-        },
-    )
-    def shown_outcome(self, attempt: Attempt) -> tuple[str, str]:
-        return attempt.outcome, attempt.get_outcome_display()
+    @display(description=_("outcome"), ordering="outcome")
+    def shown_outcome(self, attempt: Attempt) -> str:
+        return format_html(
+            '<span class="desk-state {}">{}</span>',
+            "" if attempt.outcome == AttemptOutcome.DELIVERED else "is-frozen",
+            attempt.get_outcome_display(),
+        )
+
+    @display(description=_("answer"))
+    def shown_text(self, attempt: Any) -> str:
+        return _preformatted(shown_answer(attempt, revealed=attempt.is_revealed))
 
 
-@admin.register(PullCursor)
-class PullCursorAdmin(ReadOnlyAdmin):
-    """Consumers that pull, and when each was last seen."""
+def _value(value: Any, field: str, revealed: bool) -> str:
+    if value is None:
+        return "–"
+    shown = value if revealed else masked(value, field)
+    return _preformatted(json.dumps(shown, ensure_ascii=False, indent=2))
 
-    list_display = ("api_key", "after_seq", "seen_at")
-    list_select_related = ("api_key",)
-    fields = ("api_key", "after_seq", "seen_at")
-    ordering = ("api_key__name",)
+
+def _preformatted(text: str) -> str:
+    return format_html('<pre class="feed-body">{}</pre>', text)

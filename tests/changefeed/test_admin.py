@@ -80,6 +80,7 @@ def test_a_new_endpoint_shows_its_secret_once(superuser_client):
             "fields": "",
             "concurrency": 16,
             "rate": 0,
+            "batch_size": 1,
             "allowed_networks": "10.20.0.0/16",
         },
         follow=True,
@@ -102,10 +103,19 @@ def test_a_new_endpoint_shows_its_secret_once(superuser_client):
         ("url", "https://user:pass@wms.example/"),
         ("allowed_networks", "everything"),
         ("concurrency", "0"),
+        ("batch_size", "0"),
+        ("kinds", "order.held, <script>"),
+        ("fields", "ship to; drop*"),
     ],
 )
 def test_an_odd_endpoint_is_refused(superuser_client, field, value):
-    data = {"name": "WMS", "url": "https://wms.example/", "concurrency": 16, "rate": 0}
+    data = {
+        "name": "WMS",
+        "url": "https://wms.example/",
+        "concurrency": 16,
+        "rate": 0,
+        "batch_size": 1,
+    }
 
     response = superuser_client.post("/admin/changefeed/endpoint/add/", {**data, field: value})
 
@@ -124,6 +134,7 @@ def test_an_edit_leaves_secrets_and_state_alone(superuser_client):
             "url": endpoint.url,
             "concurrency": 8,
             "rate": 5,
+            "batch_size": 1,
             "state": "active",
             "secrets": "[]",
         },

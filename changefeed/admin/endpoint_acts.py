@@ -1,0 +1,187 @@
+"""What superusers do with an endpoint: pause, resume, ping, renew its secrets, remove it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import structlog
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+
+from changefeed import lifecycle
+from changefeed.admin.base import ReasonForm, actor_of, to_page
+from changefeed.dispatch.pinging import ping
+from changefeed.models import AttemptOutcome, Endpoint
+
+PING_IN_SESSION = "changefeed.ping"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PingAnswer:
+    """What a test message met with: a verdict in words, and the endpoint's own text."""
+
+    is_delivered: bool
+    verdict: str
+    text: str
+
+
+class EndpointActs(ModelAdmin):
+    """Buttons of the endpoint's page; each asks before it acts, and says what it did."""
+
+    actions_detail = ("resume", "pause", "rotate_secret", "retire_secrets", "remove")
+
+    def has_edit_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_active and request.user.is_superuser)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_POST(self.ping))
+        return [
+            path("<int:object_id>/ping/", view, name="changefeed_endpoint_ping"),
+            *super().get_urls(),
+        ]
+
+    def ping(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Send one signed test message now; the answer as JSON, or on the page it came from."""
+        if not self.has_edit_permission(request):
+            raise PermissionDenied
+        endpoint = get_object_or_404(Endpoint, pk=object_id)
+        answer = _ping(endpoint)
+        log.info("endpoint pinged", endpoint=endpoint.name, actor=actor_of(request.user))
+        if request.accepts("text/html"):
+            request.session[PING_IN_SESSION] = {"endpoint": endpoint.pk, **asdict(answer)}
+            return self._back(request, str(object_id))
+        return JsonResponse(asdict(answer))
+
+    @action(
+        description=gettext_lazy("Resume"),
+        permissions=["edit"],
+        dialog={
+            "title": gettext_lazy("Send again now?"),
+            "description": gettext_lazy("Everything that waited goes out in order."),
+            "form_class": None,
+            "form_submit_text": gettext_lazy("Resume"),
+        },
+    )
+    def resume(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        lifecycle.resume_endpoint(self._locate(object_id), actor=actor_of(request.user))
+        messages.success(request, _("Sending resumes."))
+        return self._back(request, object_id)
+
+    @action(
+        description=gettext_lazy("Pause"),
+        permissions=["edit"],
+        dialog={
+            "title": gettext_lazy("Stop sending?"),
+            "description": gettext_lazy("Changes accumulate; nothing is dropped."),
+            "form_class": ReasonForm,
+            "form_submit_text": gettext_lazy("Pause"),
+        },
+    )
+    def pause(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        lifecycle.pause_endpoint(
+            self._locate(object_id),
+            actor=actor_of(request.user),
+            reason=form.cleaned_data["reason"],
+        )
+        messages.success(request, _("Sending is paused."))
+        return self._back(request, object_id)
+
+    @action(
+        description=gettext_lazy("New secret"),
+        permissions=["edit"],
+        dialog={
+            "title": gettext_lazy("Make a new signing secret?"),
+            "description": gettext_lazy(
+                "Messages carry a signature of the new and of the present secret until older ones "
+                "are retired."
+            ),
+            "form_class": None,
+            "form_submit_text": gettext_lazy("Make secret"),
+        },
+    )
+    def rotate_secret(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        secret = lifecycle.rotate_secret(self._locate(object_id), actor=actor_of(request.user))
+        show_secret(request, secret)
+        return self._back(request, object_id)
+
+    @action(
+        description=gettext_lazy("Retire old secrets"),
+        permissions=["edit"],
+        dialog={
+            "title": gettext_lazy("Sign with the newest secret only?"),
+            "description": gettext_lazy("A receiver that still checks an older one will refuse."),
+            "form_class": None,
+            "form_submit_text": gettext_lazy("Retire"),
+        },
+    )
+    def retire_secrets(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        dropped = lifecycle.retire_secrets(self._locate(object_id), actor=actor_of(request.user))
+        messages.success(request, _("Secrets retired: %(count)d.") % {"count": dropped})
+        return self._back(request, object_id)
+
+    @action(
+        description=gettext_lazy("Remove"),
+        permissions=["edit"],
+        dialog={
+            "title": gettext_lazy("Remove this endpoint?"),
+            "description": gettext_lazy("Everything still waiting for it is given up."),
+            "form_class": None,
+            "form_submit_text": gettext_lazy("Remove"),
+        },
+    )
+    def remove(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        pending = lifecycle.remove_endpoint(self._locate(object_id), actor=actor_of(request.user))
+        messages.success(
+            request, _("Endpoint removed; subjects given up: %(count)d.") % {"count": pending}
+        )
+        return to_page(request, "changefeed_endpoint_changelist")
+
+    def _locate(self, object_id: str) -> Endpoint:
+        return Endpoint.objects.get(pk=object_id)
+
+    def _back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return to_page(request, "changefeed_endpoint_change", object_id)
+
+
+def show_secret(request: HttpRequest, secret: str) -> None:
+    """Put a new secret on the next page, and on no other."""
+    messages.warning(
+        request,
+        _("Signing secret, shown this once. Give it to the receiver: %(secret)s")
+        % {"secret": secret},
+    )
+
+
+def last_ping(request: HttpRequest, endpoint: Endpoint) -> PingAnswer | None:
+    """The answer to the ping that this person has just sent to the endpoint, once."""
+    kept = request.session.get(PING_IN_SESSION)
+    if not kept or kept.get("endpoint") != endpoint.pk:
+        return None
+    del request.session[PING_IN_SESSION]
+    return PingAnswer(kept["is_delivered"], kept["verdict"], kept["text"])
+
+
+def _ping(endpoint: Endpoint) -> PingAnswer:
+    try:
+        answer = ping(endpoint)
+    except ValueError:
+        return PingAnswer(False, _("This endpoint has no readable secret. Make a new one."), "")
+    named = {"status": answer.status, "latency": f"{answer.latency_ms:,}"}
+    if answer.outcome is AttemptOutcome.DELIVERED:
+        return PingAnswer(
+            True, _("It arrived: HTTP %(status)s in %(latency)s ms.") % named, answer.text
+        )
+    if answer.status is None:
+        return PingAnswer(False, _("It did not arrive, after %(latency)s ms.") % named, answer.text)
+    return PingAnswer(
+        False, _("It was not taken: HTTP %(status)s in %(latency)s ms.") % named, answer.text
+    )

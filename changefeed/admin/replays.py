@@ -1,0 +1,35 @@
+"""The list of replays over all endpoints, for the audit."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from changefeed.admin.base import ReadOnlyAdmin
+from changefeed.admin.replay_progress import share_of, what_was_asked
+from changefeed.models import Replay
+
+
+@admin.register(Replay)
+class ReplayAdmin(ReadOnlyAdmin):
+    """Who had what sent again, when and why; begun on an endpoint's page."""
+
+    list_display = ("created_at", "endpoint", "asked", "by", "subjects", "progress", "reason")
+    list_display_links = None
+    list_filter = ("endpoint",)
+    list_select_related = ("endpoint",)
+    ordering = ("-created_at",)
+    fields = ("endpoint", "asked", "by", "reason", "created_at", "subjects", "finished_at")
+
+    @display(description=_("what was asked for"))
+    def asked(self, replay: Replay) -> str:
+        return what_was_asked(replay)
+
+    @display(description=_("asked for by"))
+    def by(self, replay: Replay) -> str:
+        return replay.actor.removeprefix("user:")
+
+    @display(description=_("put before its lanes"))
+    def progress(self, replay: Any) -> str:
+        return f"{share_of(replay)} %"
