@@ -169,6 +169,12 @@ GROUPS: list[dict[str, Any]] = [
                 "changefeed.view_change",
             ),
             _item(
+                _("Pulling consumers"),
+                "move_to_inbox",
+                "changefeed_pullcursor_changelist",
+                "changefeed.view_pullcursor",
+            ),
+            _item(
                 _("API keys"),
                 "key",
                 "changefeed_apikey_changelist",

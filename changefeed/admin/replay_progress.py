@@ -65,7 +65,7 @@ def state_of(asked: Replay, pending: int) -> str:
     """Being chosen, being sent, or over."""
     if asked.finished_at is None:
         return _("choosing, %(share)d %%") % {"share": share_of(asked)}
-    return _("being sent") if pending else _("sent")
+    return _("being sent") if pending else _("all sent again")
 
 
 def _pending(endpoints: set[int]) -> dict[int, int]:

@@ -188,7 +188,7 @@ def test_replays_are_listed_with_their_progress(endpoint):
     FeedLane.objects.all().delete()
     running.delete()
     (row,) = ask(client, endpoint).context["replays"]
-    assert (row["state"], row["is_pending"]) == ("sent", False)
+    assert (row["state"], row["is_pending"]) == ("all sent again", False)
     assert "order O1" in page(client, "replay/")
 
 
