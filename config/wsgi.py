@@ -9,6 +9,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 application = get_wsgi_application()
 
+from rules import live  # noqa: E402  (needs the apps that have just been loaded)
+
+live.keep_fresh()
+
 # What is loaded by now lives as long as the process: leave it out of every later collection.
 gc.collect()
 gc.freeze()

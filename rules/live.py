@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, close_old_connections, connection, transaction
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from rules.errors import RulesUnavailable
@@ -19,10 +19,12 @@ __all__ = [
     "LiveRules",
     "current",
     "forget",
+    "keep_fresh",
     "list_name",
     "lists_named_by",
     "load_list",
     "load_lists",
+    "stop_keeping",
     "watch",
     "watched",
 ]
@@ -30,6 +32,9 @@ __all__ = [
 RECHECK_SECONDS = 1.0
 STALE_SECONDS = 2.0
 """Rules not confirmed for so long decide nothing any more; see docs/decisions/0006."""
+KEEP_SECONDS = 0.5
+"""How old the keeper lets the rules become before it looks again."""
+KEEPER_PATIENCE_SECONDS = 5.0
 RETRY_SECONDS = 0.5
 """After a failed look, the next caller within this time does not wait for another one."""
 
@@ -38,6 +43,8 @@ _held: Held | None = None
 _failed: tuple[float, bool] | None = None
 """When a look failed last, and whether for lateness."""
 _watched: set[str] = set()
+_keeper: threading.Thread | None = None
+_stopped = threading.Event()
 
 
 def watch(*keys: str) -> None:
@@ -84,6 +91,37 @@ def forget() -> None:
     _held = _failed = None
 
 
+def keep_fresh() -> None:
+    """Look for newer rules in the background from now on, so that no order waits for a look.
+
+    For a process that serves orders; called once when it starts, and safe to repeat. Orders
+    still look themselves when the keeper cannot.
+    """
+    global _keeper
+    if _keeper is None or not _keeper.is_alive():
+        _stopped.clear()
+        _keeper = threading.Thread(target=_keep, name="rules-keeper", daemon=True)
+        _keeper.start()
+
+
+def stop_keeping() -> None:
+    """End the keeper and its connection."""
+    _stopped.set()
+    if _keeper is not None:
+        _keeper.join(2 * KEEPER_PATIENCE_SECONDS)
+
+
+def _keep() -> None:
+    while not _stopped.is_set():
+        with suppress(Exception):  # an order's own look says what is wrong
+            close_old_connections()
+            if _held is None or _age(_held) >= KEEP_SECONDS:
+                with _lock:
+                    _refresh(KEEPER_PATIENCE_SECONDS, at_age=KEEP_SECONDS)
+        _stopped.wait(KEEP_SECONDS / 2)
+    connection.close()
+
+
 def list_name(key: str) -> str:
     """The name of a list, or its key when there is none; at most as old as the rules."""
     with suppress(DocumentInvalid, RulesUnavailable):
@@ -96,11 +134,11 @@ def _age(held: Held) -> float:
     return time.monotonic() - held.checked_at
 
 
-def _refresh(limit: float) -> LiveRules:
+def _refresh(limit: float, *, at_age: float = RECHECK_SECONDS) -> LiveRules:
     global _held, _failed
     held = _held
     started = time.monotonic()
-    if held is not None and started - held.checked_at < RECHECK_SECONDS:
+    if held is not None and started - held.checked_at < at_age:
         return held.rules
     if _failed is not None and started - _failed[0] < RETRY_SECONDS:
         return _last_good(held, RulesUnavailable(is_late=_failed[1]))

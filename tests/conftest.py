@@ -33,6 +33,12 @@ def no_rules_from_before() -> None:
 
 
 @pytest.fixture(autouse=True)
+def patient_screening(settings: Settings) -> None:
+    """A loaded machine is no slow database: only tests of the budget hold orders for lateness."""
+    settings.SCREENING_BUDGET_MS = 20_000
+
+
+@pytest.fixture(autouse=True)
 def quick_passwords(settings: Settings) -> None:
     """Hashing a password properly takes longer than most tests."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

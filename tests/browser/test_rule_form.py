@@ -282,7 +282,7 @@ def test_the_form_tells_what_the_rule_would_do(form):
     desk.wait_for("Matches 3 of the last 6 orders")
     desk.wait_for("2 of them are held today already")
     desk.wait_for("1 order would be held newly")
-    desk.wait_for("Fully covered by earlier rules")
+    desk.wait_for("every order it matches is held first by")
     assert desk.rows().nth(0).locator("[data-hits]").inner_text() == "alone: 6 orders"
     assert page.locator("[data-examples] > li").count() == 3
     assert page.locator("[data-examples] a").first.inner_text() == "SEEN-2"

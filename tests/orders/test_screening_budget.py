@@ -53,6 +53,12 @@ def reasons(order: Order) -> list[tuple[str, str]]:
     return list(order.holds.order_by("id").values_list("owner", "reason"))
 
 
+@pytest.fixture(autouse=True)
+def promised(settings: Settings) -> None:
+    """The budget as it is in production."""
+    settings.SCREENING_BUDGET_MS = 500
+
+
 @pytest.fixture
 def quick(settings: Settings) -> None:
     """A budget that tests can wait for."""

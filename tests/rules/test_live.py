@@ -165,3 +165,35 @@ def test_while_one_thread_looks_the_others_go_on(clock, monkeypatch):
 
     leave.set()
     looking.join()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_keeper_brings_newer_rules_without_an_order_looking(monkeypatch):
+    publish(LIVE_RULE)
+    monkeypatch.setattr(live, "KEEP_SECONDS", 0.05)
+    live.forget()
+    live.keep_fresh()
+    try:
+        first = kept()
+        live.keep_fresh()
+        newer = publish(LIVE_RULE | {"priority": 11})
+        while kept().version != newer.version:
+            time.sleep(0.01)
+        with CaptureQueriesContext(connection) as queries:
+            assert live.current().version == newer.version
+    finally:
+        live.stop_keeping()
+
+    assert first.version < newer.version
+    assert len(queries) == 0
+    assert live._keeper is not None
+    assert not live._keeper.is_alive()
+
+
+def kept() -> live.LiveRules:
+    """What the keeper has brought; this thread itself never looks."""
+    ends = time.monotonic() + 20
+    while live._held is None:
+        assert time.monotonic() < ends, "the keeper brought nothing"
+        time.sleep(0.01)
+    return live._held.rules

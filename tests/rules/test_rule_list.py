@@ -1,5 +1,6 @@
 """The list of rules: what each did in thirty days, how sure that is, and finding a rule."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -89,7 +90,7 @@ def test_each_rule_shows_what_it_did(live: RuleSet) -> None:
     assert "64.6–98.5%" in xinjiang
     assert "1 of 12" in xinjiang
     assert "warning</span> above 5%" in xinjiang
-    assert ">2 h 0 min ago<" in xinjiang
+    assert re.search(r">2 h \d+ min ago<", xinjiang)
     assert "1 h 23 min" in xinjiang
 
 
