@@ -107,4 +107,4 @@ def _pending(cursor: PullCursor) -> tuple[int, datetime | None, float | None]:
     }
     with connection.cursor() as run:
         run.execute(_PENDING, parameters)
-        return run.fetchone()  # type: ignore[no-any-return]
+        return run.fetchone()

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import URLField
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -30,7 +31,7 @@ class WordsField(forms.CharField):
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(value) if isinstance(value, list | tuple) else value
 
-    def to_python(self, value: Any) -> list[str]:
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
         words = words_of(super().to_python(value) or "")
         if len(words) > MOST_WORDS:
             raise ValidationError(
@@ -45,6 +46,13 @@ class WordsField(forms.CharField):
         return list(initial or ()) != words_of(data or "")
 
 
+def _form_field(field: Any, **options: Any) -> Any:
+    """An address without a scheme is one of https."""
+    if isinstance(field, URLField):
+        options["assume_scheme"] = "https"
+    return field.formfield(**options)
+
+
 class EndpointForm(forms.ModelForm):
     """With `_preview` in its data the form only shows what its filters would match."""
 
@@ -56,7 +64,7 @@ class EndpointForm(forms.ModelForm):
             "Empty means all. Several with commas; order.* stands for every kind that begins so."
         ),
     )
-    fields = WordsField(
+    fields = WordsField(  # type: ignore[assignment]
         label=capfirst(_("fields")),
         pattern=_FIELD,
         problem=_("“%(word)s” is not the name of a field; write it like ship_to."),
@@ -68,6 +76,7 @@ class EndpointForm(forms.ModelForm):
 
     class Meta:
         model = Endpoint
+        formfield_callback = _form_field
         fields = (
             *("name", "url", "source", "kinds", "fields", "batch_size", "coalesce"),
             *("concurrency", "rate", "allowed_networks"),

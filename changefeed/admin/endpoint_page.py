@@ -34,7 +34,7 @@ def endpoint_context(request: HttpRequest, endpoint: Endpoint, *, may_edit: bool
     backlog = backlog_of(endpoint.pk)
     points = lag_of_day(endpoint.pk, now)
     lanes = reverse("admin:changefeed_feedlane_changelist")
-    chosen = {"endpoint__id__exact": endpoint.pk}
+    chosen: dict[str, Any] = {"endpoint__id__exact": endpoint.pk}
     recent = Attempt.objects.filter(endpoint=endpoint).order_by("-sent_at")[:RECENT_ATTEMPTS]
     return {
         "endpoint": endpoint,

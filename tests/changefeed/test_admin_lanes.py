@@ -172,6 +172,7 @@ def test_operations_skip_with_a_reason_that_stays(lane):
     )
 
     gap = Change.objects.get(kind="lane.skipped")
+    assert gap.new is not None
     assert gap.new["reason"] == "unknown person"
     assert gap.actor.startswith("user:operations-")
     lane.refresh_from_db()
