@@ -11,16 +11,29 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from changefeed.dispatch.breaker import EndpointView
+from changefeed.dispatch.clock import DatabaseClock
+from changefeed.dispatch.database import LANE_MARK, LANE_MARK_BITS
 from changefeed.dispatch.horizon import BEGINNING
 from changefeed.dispatch.messages import Message, messages_of
 
+# A lease may run out while a writer holds the lane and its holder stands in line to write down what
+# arrived. The line alone does not keep us out: when the writer commits, the new row is free for a
+# moment before the waiting statement gets to it. So its holder marks the lane. Marks are looked up
+# only when a lease has run out, and are not taken here: thousands would fill the lock table.
+_UNMARKED = f"""CASE WHEN lease_until < now() THEN (id & {LANE_MARK_BITS}) <> ALL (ARRAY(
+          SELECT objid::bigint FROM pg_locks
+          WHERE locktype = 'advisory' AND classid = {LANE_MARK} AND objsubid = 2
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      )) ELSE true END"""
+
 # `now()` and not `clock_timestamp()`: the statement is its own transaction, and only a stable
 # function can bound the index scan.
-_CLAIM = """
+_CLAIM = f"""
 WITH due AS (
     SELECT id FROM changefeed_feedlane
     WHERE endpoint_id = %(endpoint)s AND due_at >= %(since)s::timestamptz AND due_at <= now()
       AND (lease_until IS NULL OR lease_until < now())
+      AND {_UNMARKED}
     ORDER BY due_at LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
@@ -28,15 +41,17 @@ UPDATE changefeed_feedlane AS lane
 SET lease_id = %(lease)s, lease_until = now() + make_interval(secs => %(seconds)s), state = 'leased'
 FROM due WHERE lane.id = due.id
 RETURNING lane.id, lane.subject_kind, lane.subject_id, lane.head_seq, lane.last_seq,
-          lane.attempts, lane.rejections, lane.delivered_seqs, lane.replay_until
+          lane.attempts, lane.rejections, lane.delivered_seqs, lane.replay_until,
+          now() AS claimed_at
 """
 
 # A probe should not be spent on a subject that keeps failing while others wait.
-_CLAIM_FOR_PROBE = """
+_CLAIM_FOR_PROBE = f"""
 WITH early AS (
     SELECT id, attempts FROM changefeed_feedlane
     WHERE endpoint_id = %(endpoint)s AND due_at >= %(since)s::timestamptz
       AND (lease_until IS NULL OR lease_until < now())
+      AND {_UNMARKED}
     ORDER BY due_at LIMIT 100
     FOR UPDATE SKIP LOCKED
 ), due AS (SELECT id FROM early ORDER BY attempts LIMIT 1)
@@ -44,7 +59,8 @@ UPDATE changefeed_feedlane AS lane
 SET lease_id = %(lease)s, lease_until = now() + make_interval(secs => %(seconds)s), state = 'leased'
 FROM due WHERE lane.id = due.id
 RETURNING lane.id, lane.subject_kind, lane.subject_id, lane.head_seq, lane.last_seq,
-          lane.attempts, lane.rejections, lane.delivered_seqs, lane.replay_until
+          lane.attempts, lane.rejections, lane.delivered_seqs, lane.replay_until,
+          now() AS claimed_at
 """
 
 # A statement of its own after the claim: its snapshot sees every change that the claimed
@@ -70,10 +86,14 @@ CROSS JOIN LATERAL (
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to send for some lanes until a moment of this machine's monotonic clock."""
+    """The right to send for some lanes until a moment of this machine's monotonic clock.
+
+    `clock` goes on from the database's time of the claim.
+    """
 
     id: UUID
     ends_at: float
+    clock: DatabaseClock
 
     def seconds_left(self) -> float:
         return self.ends_at - time.monotonic()
@@ -141,13 +161,13 @@ async def claim(
     Lanes that another dispatcher holds, or that a writer is extending, are passed over. With
     `probe`, one lane is taken even if it waits to retry. Lanes due before `since` are not seen.
     """
-    lease = Lease(uuid4(), time.monotonic() + lease_seconds)
+    lease_id, ends_at = uuid4(), time.monotonic() + lease_seconds
     claimed = await connection.execute(
         _CLAIM_FOR_PROBE if probe else _CLAIM,
         {
             "endpoint": endpoint.id,
             "limit": limit,
-            "lease": lease.id,
+            "lease": lease_id,
             "seconds": lease_seconds,
             "since": since,
         },
@@ -155,6 +175,10 @@ async def claim(
     rows = await claimed.fetchall()
     if not rows:
         return []
+    # One moment for all: the claim is one statement.
+    (claimed_at,) = {row.pop("claimed_at") for row in rows}
+    clock = DatabaseClock.set_to(claimed_at)
+    lease = Lease(lease_id, ends_at, clock)
     changes = await _read(connection, endpoint, rows, depth)
     return [
         ClaimedLane(

@@ -11,6 +11,8 @@ import orjson
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
+from changefeed.dispatch.database import LANE_MARK, LANE_MARK_BITS
+
 # The lanes are locked first, in one order, and only those still under our lease: a lane whose
 # lease was lost belongs to someone else. A lane that a writer is extending is left for the next
 # round instead of waited for, which could be long and could deadlock. Locking yields the newest
@@ -50,21 +52,63 @@ WITH result AS (
         state = CASE WHEN goes_on THEN 'leased' ELSE mine.state END,
         due_at = CASE WHEN goes_on THEN lane.due_at
                       WHEN mine.state = 'parked' THEN NULL
-                      ELSE now() + make_interval(secs => mine.delay) END,
+                      ELSE greatest(now() + make_interval(secs => mine.delay),
+                                    clock_timestamp()) END,
         attempts = mine.attempts,
         rejections = mine.rejections,
         lease_id = CASE WHEN goes_on THEN lane.lease_id END,
-        lease_until = CASE WHEN goes_on THEN now() + make_interval(secs => mine.renewal) END
+        lease_until = CASE WHEN goes_on
+                           THEN clock_timestamp() + make_interval(secs => mine.renewal) END
     FROM mine WHERE lane.id = mine.id AND NOT mine.is_empty
 )
 SELECT result.id,
        CASE WHEN mine.goes_on AND NOT mine.is_empty THEN 'renewed'
             WHEN mine.id IS NOT NULL THEN 'completed'
             WHEN lane.lease_id = result.lease_id THEN 'busy'
-            ELSE 'lost' END AS fate
+            ELSE 'lost' END AS fate,
+       mine.since IS NULL AND mine.covered >= mine.claimed_head AND mine.is_as_claimed
+           AND NOT mine.is_empty AS is_waiting_since_unknown
 FROM result
 LEFT JOIN mine ON mine.id = result.id
 LEFT JOIN changefeed_feedlane AS lane ON lane.id = result.id
+"""
+
+# Waits for the lane instead, and marks it meanwhile: see `changefeed.dispatch.claiming`. The mark
+# is there before the lane's lock is asked for, and goes when what we wrote becomes visible.
+COMPLETE_IN_LINE = COMPLETE.replace("FOR UPDATE OF lane SKIP LOCKED", "FOR UPDATE OF lane").replace(
+    """rejections integer, since timestamptz
+    )
+""",
+    f"""rejections integer, since timestamptz
+    )
+    WHERE pg_advisory_xact_lock_shared({LANE_MARK}, (id & {LANE_MARK_BITS})::integer) IS NOT NULL
+""",
+)
+
+# When all that was read has gone and more is pending: a statement of its own, because its snapshot
+# sees what was committed before the lane was locked, and because most lanes never need it. What
+# is told once more counts from when it was asked for, not from when it happened.
+_TELL_SINCE = """
+WITH unknown AS (
+    SELECT lane.id, lane.endpoint_id, lane.subject_kind, lane.subject_id, lane.last_seq,
+           greatest(lane.head_seq, lane.replay_until + 1) AS head_seq, lane.delivered_seqs
+    FROM changefeed_feedlane AS lane WHERE lane.id = ANY (%(ids)s)
+    ORDER BY lane.id
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE changefeed_feedlane AS lane SET pending_since = first.at
+FROM unknown
+JOIN changefeed_endpoint AS endpoint ON endpoint.id = unknown.endpoint_id
+CROSS JOIN LATERAL (
+    SELECT at FROM changefeed_change
+    WHERE subject_kind = unknown.subject_kind AND subject_id = unknown.subject_id
+      AND seq >= unknown.head_seq AND seq <= unknown.last_seq
+      AND seq <> ALL (coalesce(unknown.delivered_seqs, '{}'))
+      AND changefeed_wants(endpoint.kinds, endpoint.fields, kind, field)
+      AND NOT changefeed_is_echo(endpoint.source, source, echo, field, new)
+    ORDER BY seq LIMIT 1
+) AS first
+WHERE lane.id = unknown.id
 """
 
 _LOG = """
@@ -136,7 +180,10 @@ async def complete(
     if not results:
         return {}
     answer = await connection.execute(statement, {"results": _json(map(_row, results))})
-    return {row["id"]: Fate(row["fate"]) for row in await answer.fetchall()}
+    rows = await answer.fetchall()
+    if unknown := [row["id"] for row in rows if row["is_waiting_since_unknown"]]:
+        await connection.execute(_TELL_SINCE, {"ids": unknown})
+    return {row["id"]: Fate(row["fate"]) for row in rows}
 
 
 async def log_attempts(

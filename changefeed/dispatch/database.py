@@ -13,6 +13,9 @@ Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 PLACES = 8
 APPLICATION_NAME = "sluice-feed"
 _PLACE_LOCK = 0x51C1CE
+LANE_MARK = 0x51C1CF
+"""Class of the advisory locks on lanes whose holder waits to write down what it sent."""
+LANE_MARK_BITS = 0x7FFFFFFF
 
 
 def connection_parameters() -> dict[str, Any]:
@@ -31,10 +34,17 @@ def connection_parameters() -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def open_pool() -> AsyncIterator[Pool]:
+async def open_pool(
+    *, least: int = 1, most: int = 4, idle_seconds: float = 600
+) -> AsyncIterator[Pool]:
     """A few autocommit connections shared by all endpoints of one dispatcher."""
     pool: Pool = AsyncConnectionPool(
-        kwargs=connection_parameters(), min_size=1, max_size=4, open=False, timeout=10
+        kwargs=connection_parameters(),
+        min_size=least,
+        max_size=most,
+        max_idle=idle_seconds,
+        open=False,
+        timeout=10,
     )
     await pool.open()
     try:

@@ -18,6 +18,7 @@ from changefeed.dispatch.horizon import Horizon
 from changefeed.dispatch.ledger import Ledger
 from changefeed.dispatch.loads import MOST_BYTES, Item, Load, halves, load_of, may_join, room_for
 from changefeed.dispatch.messages import Message, Parcel, parcel_of
+from changefeed.dispatch.queueing import Line
 from changefeed.dispatch.sending import TOTAL_SECONDS, Answer, Sender
 from changefeed.models import AttemptOutcome, EndpointState
 
@@ -71,12 +72,13 @@ class EndpointDrain:
         endpoint: EndpointView,
         limits: Limits,
         horizon: Horizon | None = None,
+        line: Line | None = None,
     ) -> None:
         self._pool = pool
         self._endpoint = endpoint
         self._limits = limits
         self._horizon = horizon or Horizon()
-        self._ledger = Ledger(pool, limits.lease_seconds, self._on_fate)
+        self._ledger = Ledger(pool, limits.lease_seconds, self._on_fate, line)
         self._queue = _LaneQueue()
         self._moved = asyncio.Event()
         self._in_hand = 0
@@ -241,7 +243,7 @@ class EndpointDrain:
             parcel = parcel_of(
                 [message for _load, message in part], as_batch=self._endpoint.batch_size > 1
             )
-            answer = await self._sender.send(parcel)
+            answer = await self._sender.send(parcel, part[0][0].lane.lease.clock)
             is_refused = answer.outcome is AttemptOutcome.REJECTED and len(part) > 1
             if is_refused and splits_left:
                 splits_left -= 1

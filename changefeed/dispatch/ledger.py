@@ -3,8 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from changefeed.dispatch.claiming import ClaimedLane, Lease
+import structlog
+
+from changefeed.dispatch.claiming import ClaimedLane
 from changefeed.dispatch.completing import (
     AttemptRecord,
     Fate,
@@ -13,7 +16,10 @@ from changefeed.dispatch.completing import (
     log_attempts,
 )
 from changefeed.dispatch.database import Pool
+from changefeed.dispatch.queueing import Line
 from changefeed.dispatch.verdicts import Verdict
+
+log = structlog.get_logger(__name__)
 
 _GATHER_SECONDS = 0.01
 # A lane that has more to send waits for its progress to be on record, so it waits little.
@@ -22,19 +28,31 @@ _AT_MOST = 1000
 _BUSY_RETRY_SECONDS = 0.05
 
 
+class _NotLogged(Exception):
+    """Attempts could not be stored, and the transaction is to be undone."""
+
+
 class Ledger:
     """What is to be written down for one endpoint's lanes.
 
     `on_fate` hears what became of each lane: renewed ones may be sent from again, all others are
-    out of our hands. A lane that a writer holds locked comes back for another round by itself.
+    out of our hands. For a lane that a writer holds locked, a statement of its own stands in line
+    behind the writer, lest the lease run out meanwhile and another dispatcher be first; when the
+    line is full, the lane comes back for another round by itself.
     """
 
     def __init__(
-        self, pool: Pool, lease_seconds: int, on_fate: Callable[[ClaimedLane, Fate], None]
+        self,
+        pool: Pool,
+        lease_seconds: int,
+        on_fate: Callable[[ClaimedLane, Fate], None],
+        line: Line | None = None,
     ) -> None:
         self._pool = pool
         self._lease_seconds = lease_seconds
         self._on_fate = on_fate
+        self._line = line
+        self._in_line: set[asyncio.Task[None]] = set()
         self._results: list[tuple[ClaimedLane, LaneResult]] = []
         self._attempts: list[AttemptRecord] = []
         self._have_results = asyncio.Event()
@@ -42,7 +60,7 @@ class Ledger:
 
     @property
     def is_empty(self) -> bool:
-        return not self._results
+        return not self._results and not self._in_line
 
     def log(self, attempt: AttemptRecord) -> None:
         """Write an attempt down with the next results."""
@@ -77,34 +95,76 @@ class Ledger:
 
     async def keep(self) -> None:
         """Write down whatever comes, until cancelled."""
-        while True:
-            await self._have_results.wait()
-            await asyncio.sleep(
-                _GATHER_WITH_RENEWALS_SECONDS if self._has_renewals else _GATHER_SECONDS
-            )
-            await self.flush()
+        try:
+            while True:
+                await self._have_results.wait()
+                await asyncio.sleep(
+                    _GATHER_WITH_RENEWALS_SECONDS if self._has_renewals else _GATHER_SECONDS
+                )
+                await self.flush()
+        finally:
+            for task in self._in_line:
+                task.cancel()
 
     async def flush(self) -> None:
-        """Write down what there is."""
+        """Write down what there is, or wait for what stands in line."""
+        if not self._results and self._in_line:
+            await asyncio.wait(self._in_line, return_when=asyncio.FIRST_COMPLETED)
+            return
         results, self._results = self._results[:_AT_MOST], self._results[_AT_MOST:]
         attempts, self._attempts = self._attempts, []
         self._has_renewals = any(one.renewal is not None for _lane, one in self._results)
         began = time.monotonic()
-        async with self._pool.connection() as connection, connection.transaction():
-            fates = await complete(connection, [result for _lane, result in results])
-            await log_attempts(connection, attempts)
+        fates = await self._write([result for _lane, result in results], attempts)
         is_held_up = False
         for lane, result in results:
             fate = fates.get(result.lane_id, Fate.LOST)
             if fate is Fate.BUSY:
-                self._results.append((lane, result))
-                is_held_up = True
+                is_held_up = not self._stand_in_line(lane, result) or is_held_up
                 continue
             if fate is Fate.RENEWED:
                 lane.head_seq = max(lane.head_seq, result.covered_seq + 1)
-                lane.lease = Lease(lane.lease.id, began + self._lease_seconds)
+                lane.lease = replace(lane.lease, ends_at=began + self._lease_seconds)
             self._on_fate(lane, fate)
         if not self._results:
             self._have_results.clear()
         elif is_held_up:
             await asyncio.sleep(_BUSY_RETRY_SECONDS)
+
+    async def _write(
+        self, results: list[LaneResult], attempts: list[AttemptRecord]
+    ) -> dict[int, Fate]:
+        """One transaction for both; attempts that cannot be stored stop no delivery."""
+        async with self._pool.connection() as connection:
+            try:
+                async with connection.transaction():
+                    fates = await complete(connection, results)
+                    try:
+                        await log_attempts(connection, attempts)
+                    except Exception as problem:
+                        raise _NotLogged from problem
+            except _NotLogged:
+                log.exception("feed.attempts_lost", attempts=len(attempts))
+                async with connection.transaction():
+                    fates = await complete(connection, results)
+        return fates
+
+    def _stand_in_line(self, lane: ClaimedLane, result: LaneResult) -> bool:
+        """Wait for the lane's writer if there is room for it, else take another round."""
+        if self._line is None or not self._line.enter():
+            self._results.append((lane, result))
+            return False
+        # Nobody knows how long it takes: the lane is let go, and taken again like any other.
+        waiting = self._wait(self._line, lane, replace(result, renewal=None))
+        task = asyncio.create_task(waiting)
+        self._in_line.add(task)
+        task.add_done_callback(self._in_line.discard)
+        return True
+
+    async def _wait(self, line: Line, lane: ClaimedLane, result: LaneResult) -> None:
+        fate = await line.complete(result)
+        if fate is Fate.BUSY:
+            self._results.append((lane, result))
+            self._have_results.set()
+        else:
+            self._on_fate(lane, fate)

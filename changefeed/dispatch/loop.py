@@ -11,6 +11,7 @@ from changefeed.dispatch.breaker import EndpointView
 from changefeed.dispatch.database import Pool, open_pool, take_place
 from changefeed.dispatch.draining import EndpointDrain, Limits
 from changefeed.dispatch.horizon import horizon_of_process
+from changefeed.dispatch.queueing import open_line
 
 POLL_SECONDS = 0.05
 
@@ -49,6 +50,10 @@ class Dispatcher:
         """
         ends_at = None if seconds is None else time.monotonic() + seconds
         idle_since = time.monotonic()
+        async with open_line() as self._line:
+            return await self._run(ends_at, idle_since, linger)
+
+    async def _run(self, ends_at: float | None, idle_since: float, linger: float | None) -> int:
         try:
             while not self._is_stopped.is_set():
                 await self._start_drains()
@@ -78,7 +83,7 @@ class Dispatcher:
             )
         for endpoint in endpoints:
             if endpoint.id not in self._drains and self._is_mine(endpoint):
-                drain = EndpointDrain(self._pool, endpoint, self._limits, self._horizon)
+                drain = EndpointDrain(self._pool, endpoint, self._limits, self._horizon, self._line)
                 self._drains[endpoint.id] = (drain, asyncio.create_task(drain.run()))
 
     def _is_mine(self, endpoint: EndpointView) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +14,7 @@ from yarl import URL
 from changefeed.dispatch.addresses import AddressPolicy, VettingResolver
 from changefeed.dispatch.backoff import retry_after
 from changefeed.dispatch.breaker import EndpointView
+from changefeed.dispatch.clock import DatabaseClock
 from changefeed.dispatch.messages import Parcel
 from changefeed.errors import AddressRefused
 from changefeed.models import AttemptOutcome
@@ -97,11 +98,11 @@ class Sender:
     ) -> None:
         await self._session.close()
 
-    async def send(self, parcel: Parcel) -> Answer:
-        """POST the parcel once; every way to fail becomes an Answer."""
-        sent_at = datetime.now(UTC)
+    async def send(self, parcel: Parcel, clock: DatabaseClock) -> Answer:
+        """POST the parcel once, signed with the clock's time; every failure becomes an Answer."""
+        sent_at = clock.now()
         began = time.monotonic()
-        reply = await self._post(parcel, int(sent_at.timestamp()))
+        reply = await self._post(parcel, int(sent_at.timestamp()), clock)
         return Answer(
             outcome=_meaning(reply.status, reply.pause),
             status=reply.status,
@@ -113,7 +114,7 @@ class Sender:
             is_cut=reply.is_json and not reply.is_whole,
         )
 
-    async def _post(self, parcel: Parcel, timestamp: int) -> _Reply:
+    async def _post(self, parcel: Parcel, timestamp: int, clock: DatabaseClock) -> _Reply:
         reply = _Reply()
         if self._refused:
             reply.problem = f"address refused: {self._refused}"
@@ -132,7 +133,7 @@ class Sender:
                 reply.status = response.status
                 reply.is_json = "json" in response.headers.get("Content-Type", "")
                 if asked := response.headers.get("Retry-After"):
-                    reply.pause = retry_after(asked, datetime.now(UTC))
+                    reply.pause = retry_after(asked, clock.now())
                 await reply.read(response)
         except AddressRefused as refused:
             reply.problem = f"address refused: {refused}"
