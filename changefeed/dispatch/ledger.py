@@ -38,7 +38,7 @@ class Ledger:
     `on_fate` hears what became of each lane: renewed ones may be sent from again, all others are
     out of our hands. For a lane that a writer holds locked, a statement of its own stands in line
     behind the writer, lest the lease run out meanwhile and another dispatcher be first; when the
-    line is full, the lane comes back for another round by itself.
+    line is full, the lane is marked and comes back for another round by itself.
     """
 
     def __init__(
@@ -52,7 +52,8 @@ class Ledger:
         self._lease_seconds = lease_seconds
         self._on_fate = on_fate
         self._line = line
-        self._in_line: set[asyncio.Task[None]] = set()
+        self._in_line: dict[int, asyncio.Task[None]] = {}
+        self._marked: set[int] = set()
         self._results: list[tuple[ClaimedLane, LaneResult]] = []
         self._attempts: list[AttemptRecord] = []
         self._have_results = asyncio.Event()
@@ -103,24 +104,25 @@ class Ledger:
                 )
                 await self.flush()
         finally:
-            for task in self._in_line:
+            for task in self._in_line.values():
                 task.cancel()
 
     async def flush(self) -> None:
         """Write down what there is, or wait for what stands in line."""
         if not self._results and self._in_line:
-            await asyncio.wait(self._in_line, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(self._in_line.values(), return_when=asyncio.FIRST_COMPLETED)
             return
         results, self._results = self._results[:_AT_MOST], self._results[_AT_MOST:]
         attempts, self._attempts = self._attempts, []
         self._has_renewals = any(one.renewal is not None for _lane, one in self._results)
         began = time.monotonic()
         fates = await self._write([result for _lane, result in results], attempts)
-        is_held_up = False
+        held_up: list[ClaimedLane] = []
         for lane, result in results:
             fate = fates.get(result.lane_id, Fate.LOST)
             if fate is Fate.BUSY:
-                is_held_up = not self._stand_in_line(lane, result) or is_held_up
+                if not self._stand_in_line(lane, result):
+                    held_up.append(lane)
                 continue
             if fate is Fate.RENEWED:
                 lane.head_seq = max(lane.head_seq, result.covered_seq + 1)
@@ -128,7 +130,8 @@ class Ledger:
             self._on_fate(lane, fate)
         if not self._results:
             self._have_results.clear()
-        elif is_held_up:
+        await self._mark(held_up)
+        if held_up:
             await asyncio.sleep(_BUSY_RETRY_SECONDS)
 
     async def _write(
@@ -143,8 +146,10 @@ class Ledger:
                         await log_attempts(connection, attempts)
                     except Exception as problem:
                         raise _NotLogged from problem
-            except _NotLogged:
-                log.exception("feed.attempts_lost", attempts=len(attempts))
+            except _NotLogged as undone:
+                # The first line only: what follows would show the row.
+                problem = f"{undone.__cause__}".partition("\n")[0]
+                log.error("feed.attempts_lost", attempts=len(attempts), problem=problem)
                 async with connection.transaction():
                     fates = await complete(connection, results)
         return fates
@@ -156,13 +161,27 @@ class Ledger:
             return False
         # Nobody knows how long it takes: the lane is let go, and taken again like any other.
         waiting = self._wait(self._line, lane, replace(result, renewal=None))
-        task = asyncio.create_task(waiting)
-        self._in_line.add(task)
-        task.add_done_callback(self._in_line.discard)
+        self._in_line[lane.id] = asyncio.create_task(waiting)
         return True
+
+    async def _mark(self, held_up: list[ClaimedLane]) -> None:
+        """Keep other dispatchers away from what was sent, once its lease comes near its end."""
+        if self._line is None or not (held_up or self._marked):
+            return
+        soon = self._lease_seconds / 2
+        marked = {lane.id for lane in held_up if lane.lease.seconds_left() < soon}
+        # Who has just found room in line has not marked its lane there yet.
+        marked |= self._marked & self._in_line.keys()
+        if marked or self._marked:
+            self._marked = marked
+            await self._line.marks.hold(id(self), marked)
 
     async def _wait(self, line: Line, lane: ClaimedLane, result: LaneResult) -> None:
         fate = await line.complete(result)
+        if fate is not Fate.BUSY and lane.id in self._marked:
+            self._marked.discard(lane.id)
+            await line.marks.hold(id(self), self._marked)
+        del self._in_line[lane.id]
         if fate is Fate.BUSY:
             self._results.append((lane, result))
             self._have_results.set()

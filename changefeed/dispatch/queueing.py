@@ -7,6 +7,7 @@ import psycopg
 
 from changefeed.dispatch.completing import COMPLETE_IN_LINE, Fate, LaneResult, complete
 from changefeed.dispatch.database import Pool, open_pool
+from changefeed.dispatch.marks import Marks
 
 MOST_IN_LINE = 6
 
@@ -16,11 +17,13 @@ class Line:
 
     One lane a statement: what waits for one lock and holds no other cannot deadlock. The statement
     is its own transaction, so the server finishes it even if this process stands still or dies.
+    Whoever finds no room tries again from time to time, and has `marks` to keep the lane by.
     """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._free = MOST_IN_LINE
+        self.marks = Marks()
 
     def enter(self) -> bool:
         """Take one of the places, if one is free; `complete` gives it back."""
@@ -46,4 +49,8 @@ class Line:
 async def open_line() -> AsyncIterator[Line]:
     """A line whose connections are opened when they are needed, and closed soon after."""
     async with open_pool(least=0, most=MOST_IN_LINE, idle_seconds=30) as pool:
-        yield Line(pool)
+        line = Line(pool)
+        try:
+            yield line
+        finally:
+            await line.marks.close()

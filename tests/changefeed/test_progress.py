@@ -6,10 +6,13 @@ import time
 import pytest
 from aiohttp import web
 from django.db import connection
+from structlog.testing import capture_logs
 
+from changefeed.dispatch import completing
 from changefeed.dispatch.breaker import sendable
 from changefeed.dispatch.claiming import claim
 from changefeed.dispatch.database import open_pool
+from changefeed.dispatch.draining import MESSAGES_PER_LANE
 from changefeed.dispatch.horizon import BEGINNING, Horizon
 from changefeed.models import Attempt, Change, FeedLane
 from tests.changefeed.conftest import drain_once
@@ -71,6 +74,69 @@ def test_the_lag_of_a_lane_is_the_age_of_its_first_undelivered_change(receiver, 
     lane = FeedLane.objects.get()
     second = Change.objects.get(subject_version=2)
     assert (lane.head_seq, lane.pending_since) == (second.seq, second.at)
+
+
+@pytest.mark.parametrize("batch_size", [1, 10])
+def test_the_lag_of_a_lane_with_more_than_was_read_is_that_of_what_comes_next(receiver, batch_size):
+    """Twenty are read at once; of what follows, the first is of no interest to the endpoint."""
+    make_endpoint(url=receiver.url, kinds=["order.changed"], batch_size=batch_size)
+    for version in range(1, MESSAGES_PER_LANE + 1):
+        change("A", version)
+    change("A", MESSAGES_PER_LANE + 1, kind="order.noted")
+    change("A", MESSAGES_PER_LANE + 2)
+
+    async def refuse_last(request, delivery):
+        is_last = delivery.messages[-1]["data"]["subject"]["version"] > MESSAGES_PER_LANE
+        return web.Response(status=500 if is_last else 204)
+
+    receiver.behaviour = refuse_last
+
+    assert drain_once() == MESSAGES_PER_LANE
+
+    last = Change.objects.get(subject_version=MESSAGES_PER_LANE + 2)
+    assert FeedLane.objects.get().pending_since == last.at
+
+
+def test_the_lag_of_a_lane_extended_while_it_was_sent_is_that_of_the_extension(receiver):
+    make_endpoint(url=receiver.url)
+    change("A", 1)
+
+    def extend() -> None:
+        try:
+            change("A", 2)
+            change("A", 3)
+        finally:
+            connection.close()
+
+    async def extend_then_refuse(request, delivery):
+        if delivery.version == 1:
+            await asyncio.to_thread(extend)
+            return web.Response(status=204)
+        return web.Response(status=500)
+
+    receiver.behaviour = extend_then_refuse
+
+    assert drain_once() == 1
+
+    second = Change.objects.get(subject_version=2)
+    lane = FeedLane.objects.get()
+    assert (lane.head_seq, lane.pending_since) == (second.seq, second.at)
+
+
+def test_attempts_that_cannot_be_stored_stop_no_delivery(receiver, monkeypatch):
+    monkeypatch.setattr(completing, "_LOG", completing._LOG.replace("_attempt\n", "_nowhere\n"))
+    make_endpoint(url=receiver.url)
+    changes(subjects=5, versions=4)
+
+    with capture_logs() as logs:
+        assert drain_once() == 20
+
+    assert all(receiver.versions(f"O{number}") == [1, 2, 3, 4] for number in range(5))
+    assert not FeedLane.objects.exists()
+    assert not Attempt.objects.exists()
+    lost = [entry for entry in logs if entry["event"] == "feed.attempts_lost"]
+    assert sum(entry["attempts"] for entry in lost) == 20
+    assert lost[0]["problem"] == 'relation "changefeed_nowhere" does not exist'
 
 
 def test_a_lease_is_renewed_while_its_lane_goes_on(receiver, settings):
