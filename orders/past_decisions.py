@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
+from queue import Empty, Queue
+from threading import Event, Thread
 from typing import Any
 
 from django.db import connection
@@ -21,7 +23,8 @@ FIRST = ScreeningDecision.Cause.INTAKE
 """A case is an order as it was first screened; later screenings of it are not counted again."""
 
 BATCH = 2_000
-CHUNK = 200
+AHEAD = 3
+CHUNK = 1_000
 _FIRST_DECISIONS = """
 SELECT id, at, convert_to(facts::text, 'UTF8')
 FROM orders_screeningdecision
@@ -57,7 +60,7 @@ def stream(since: datetime, until: datetime) -> Iterator[list[Record]]:
         cursor.execute("SET enable_sort = off")
         asked = (FIRST.value, since, until)
         rows = cursor.stream(_FIRST_DECISIONS, asked, binary=True, size=CHUNK)
-        yield from _batches(map(Record._make, rows))
+        yield from _read_ahead(_batches(map(Record._make, rows)))
 
 
 def amounts(ids: Sequence[int]) -> dict[int, Decimal]:
@@ -76,3 +79,35 @@ def _within_transaction(since: datetime, until: datetime) -> Iterator[list[Recor
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
     while batch := list(islice(records, BATCH)):
         yield batch
+
+
+def _read_ahead(batches: Iterator[list[Record]]) -> Iterator[list[Record]]:
+    """The same batches, a few of them fetched by a thread while another is worked on.
+
+    Without it the server waits as soon as the socket between us is full.
+    """
+    waiting: Queue[list[Record] | Exception | None] = Queue(AHEAD)
+    is_over = Event()
+
+    def read() -> None:
+        try:
+            for batch in batches:
+                waiting.put(batch)
+                if is_over.is_set():
+                    break
+            waiting.put(None)
+        except Exception as error:
+            waiting.put(error)
+
+    reader = Thread(target=read, name="past-decisions", daemon=True)
+    reader.start()
+    try:
+        while (batch := waiting.get()) is not None:
+            if isinstance(batch, Exception):
+                raise batch
+            yield batch
+    finally:
+        is_over.set()
+        while reader.is_alive():
+            with suppress(Empty):
+                waiting.get(timeout=0.01)

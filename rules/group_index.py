@@ -38,11 +38,13 @@ class _Memo(dict[Any, int]):
     __slots__ = (
         "_column",
         "_is_spelt",
+        "_listed",
         "_masks",
         "_read",
         "_since_full",
         "_text_bits",
         "_text_rows",
+        "_unlisted",
     )
 
     def __init__(
@@ -59,11 +61,17 @@ class _Memo(dict[Any, int]):
         asking: dict[Row, int] = {}
         for bit, row in rows:
             asking[row] = asking.get(row, 0) | bit
+        self._listed: dict[str, int] = {}
+        self._unlisted = 0
+        if fact is not None and fact.type is not FactType.SET:
+            on_lists = {row: bits for row, bits in asking.items() if row.op in _LIST_OPERATORS}
+            self._listed, self._unlisted = _failing_by_skeleton(on_lists, lists)
+            asking = {row: bits for row, bits in asking.items() if row not in on_lists}
         self._text_rows = [(bits, _test_of(row, lists)) for row, bits in asking.items()]
         self._text_bits = 0
         for bits in asking.values():
             self._text_bits |= bits
-        self._is_spelt = any(row.op not in ("has_any", "has_all") for _bit, row in rows)
+        self._is_spelt = any(row.op not in ("has_any", "has_all") for row in asking)
         self._since_full = 0
         super().__init__({None: column.missing})
 
@@ -95,6 +103,8 @@ class _Memo(dict[Any, int]):
         mask = column.present
         for lookup in column.lookups:
             mask &= lookup(value)
+        if self._unlisted or self._listed:
+            mask &= ~self._listed.get(skeleton(value), self._unlisted)
         if mask & self._text_bits:
             texts: Texts = (value,) if isinstance(value, str) else value  # type: ignore[assignment]
             skeletons = tuple(map(skeleton, texts)) if self._is_spelt else ()
@@ -194,6 +204,28 @@ def _holds_at(
 
 def _has_expiries(snapshot: ListSnapshot) -> bool:
     return any(until is not None for until in snapshot.entries.values())
+
+
+def _failing_by_skeleton(
+    rows: Mapping[Row, int], lists: Mapping[str, ListSnapshot]
+) -> tuple[dict[str, int], int]:
+    """Which groups fail on a text of each listed skeleton, and which on any other.
+
+    One look says of all lists at once what a single text leaves. An entry that expires is on
+    its list for `in_list` and off it for `not_in_list`: the time is asked later.
+    """
+    unlisted = 0
+    for row, bits in rows.items():
+        if row.op == "in_list":
+            unlisted |= bits
+    failing: dict[str, int] = {}
+    for row, bits in rows.items():
+        for entry, until in lists[row.value].entries.items():
+            if row.op == "in_list":
+                failing[entry] = failing.get(entry, unlisted) & ~bits
+            elif until is None:
+                failing[entry] = failing.get(entry, unlisted) | bits
+    return failing, unlisted
 
 
 def _test_of(row: Row, lists: Mapping[str, ListSnapshot]) -> RowTest:

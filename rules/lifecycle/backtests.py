@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -246,7 +247,10 @@ def _result(run: BacktestRun, progress: Progress | None) -> Mapping[str, Any]:
     verdicts = source.verdicts(run.since, run.until)
     backtest = Backtest(base, tried, lists, catalogue, verdicts=verdicts, plan=plan)
     told_at = 0.0
-    with closing(source.stream(run.since, run.until)) as batches:  # type: ignore[type-var]
+    with (
+        _undisturbed(),
+        closing(source.stream(run.since, run.until)) as batches,  # type: ignore[type-var]
+    ):
         for batch in batches:
             changed = backtest.take(batch)
             backtest.settle(source.amounts(changed) if changed else {})
@@ -255,6 +259,21 @@ def _result(run: BacktestRun, progress: Progress | None) -> Mapping[str, Any]:
                 told_at = time.monotonic()
     _tell(run, backtest.count, progress)
     return backtest.result({case.id: case for case in source.cases(backtest.examples())})
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No search for garbage in cycles while a million documents are read: they make none.
+
+    It took a quarter of the time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _documents(run: BacktestRun) -> tuple[Document, Document, SweepPlan | None]:
