@@ -63,6 +63,13 @@ RETURNING lane.id, lane.subject_kind, lane.subject_id, lane.head_seq, lane.last_
           now() AS claimed_at
 """
 
+_LOOK = """
+SELECT id, subject_kind, subject_id, head_seq, last_seq, attempts, rejections, delivered_seqs,
+       replay_until, now() AS looked_at,
+       extract(epoch FROM lease_until - now())::double precision AS seconds_left
+FROM changefeed_feedlane WHERE id = %(id)s AND lease_id = %(lease)s
+"""
+
 # A statement of its own after the claim: its snapshot sees every change that the claimed
 # `last_seq` stands for, so that nothing found really means nothing wanted.
 _READ = """
@@ -104,7 +111,8 @@ class ClaimedLane:
     """A leased lane with its first pending messages, in order.
 
     `is_read_out` is true when nothing wanted remains up to `last_seq` behind these messages.
-    The first `arrived` of them have been acknowledged.
+    The first `arrived` of them have been acknowledged. When it `is_outdated`, it is still leased,
+    but is to be read again before anything is sent.
     """
 
     id: int
@@ -120,6 +128,7 @@ class ClaimedLane:
     messages: list[Message]
     is_read_out: bool
     arrived: int = 0
+    is_outdated: bool = False
 
     @property
     def waiting(self) -> list[Message]:
@@ -161,7 +170,7 @@ async def claim(
     Lanes that another dispatcher holds, or that a writer is extending, are passed over. With
     `probe`, one lane is taken even if it waits to retry. Lanes due before `since` are not seen.
     """
-    lease_id, ends_at = uuid4(), time.monotonic() + lease_seconds
+    lease_id, began = uuid4(), time.monotonic()
     claimed = await connection.execute(
         _CLAIM_FOR_PROBE if probe else _CLAIM,
         {
@@ -177,22 +186,33 @@ async def claim(
         return []
     # One moment for all: the claim is one statement.
     (claimed_at,) = {row.pop("claimed_at") for row in rows}
-    clock = DatabaseClock.set_to(claimed_at)
-    lease = Lease(lease_id, ends_at, clock)
+    lease = Lease(lease_id, began + lease_seconds, DatabaseClock(claimed_at, began))
     changes = await _read(connection, endpoint, rows, depth)
-    return [
-        ClaimedLane(
-            **row,
-            lease=lease,
-            messages=messages_of(
-                changes[row["id"]],
-                is_coalescing=endpoint.coalesce,
-                replay_until=row["replay_until"] or 0,
-            ),
-            is_read_out=len(changes[row["id"]]) < depth,
-        )
-        for row in rows
-    ]
+    return [_lane(row, lease, endpoint, changes[row["id"]], depth) for row in rows]
+
+
+async def read_on(
+    connection: AsyncConnection[DictRow], endpoint: EndpointView, lane: ClaimedLane, *, depth: int
+) -> ClaimedLane | None:
+    """The lane as it is now, under the lease that it has; None when that is ours no more."""
+    began = time.monotonic()
+    found = await connection.execute(_LOOK, {"id": lane.id, "lease": lane.lease.id})
+    row = await found.fetchone()
+    if row is None:
+        return None
+    clock = DatabaseClock(row.pop("looked_at"), began)
+    lease = Lease(lane.lease.id, began + row.pop("seconds_left"), clock)
+    changes = await _read(connection, endpoint, [row], depth)
+    return _lane(row, lease, endpoint, changes[lane.id], depth)
+
+
+def _lane(
+    row: DictRow, lease: Lease, endpoint: EndpointView, changes: list[DictRow], depth: int
+) -> ClaimedLane:
+    messages = messages_of(
+        changes, is_coalescing=endpoint.coalesce, replay_until=row["replay_until"] or 0
+    )
+    return ClaimedLane(**row, lease=lease, messages=messages, is_read_out=len(changes) < depth)
 
 
 async def _read(

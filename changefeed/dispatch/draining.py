@@ -10,7 +10,7 @@ from changefeed.dispatch import backoff, breaker, verdicts
 from changefeed.dispatch.answers import ItemOutcome, outcomes
 from changefeed.dispatch.backoff import Draw
 from changefeed.dispatch.breaker import FAILURES_TO_OPEN, FRESH_ATTEMPTS, EndpointView
-from changefeed.dispatch.claiming import ClaimedLane, claim
+from changefeed.dispatch.claiming import ClaimedLane, claim, read_on
 from changefeed.dispatch.coalescing import CHANGES_IN_VIEW
 from changefeed.dispatch.completing import AttemptRecord, Fate
 from changefeed.dispatch.database import Pool
@@ -156,14 +156,13 @@ class EndpointDrain:
             await asyncio.wait_for(self._moved.wait(), _LOOK_SECONDS)
 
     async def _claim(self, limit: int, probe: bool = False) -> list[ClaimedLane]:
-        deep = CHANGES_IN_VIEW if self._endpoint.coalesce else MESSAGES_PER_LANE
         async with self._pool.connection() as connection:
             await self._horizon.refresh(connection)
             lanes = await claim(
                 connection,
                 self._endpoint,
                 limit=limit,
-                depth=1 if probe else deep,
+                depth=1 if probe else self._depth,
                 lease_seconds=self._limits.lease_seconds,
                 probe=probe,
                 since=self._horizon.since(self._endpoint.id),
@@ -209,7 +208,23 @@ class EndpointDrain:
             self._idle += 1
             lane = await self._queue.get()
             self._idle -= 1
+            if lane.is_outdated:
+                await self._read_on(lane)
+                continue
             await self._deliver(self._loads_from(lane))
+
+    async def _read_on(self, lane: ClaimedLane) -> None:
+        """Put a renewed lane back into the queue as it is now."""
+        async with self._pool.connection() as connection:
+            current = await read_on(connection, self._endpoint, lane, depth=self._depth)
+        if current is None:
+            self._on_fate(lane, Fate.LOST)
+        else:
+            self._queue.put_nowait(current)
+
+    @property
+    def _depth(self) -> int:
+        return CHANGES_IN_VIEW if self._endpoint.coalesce else MESSAGES_PER_LANE
 
     def _loads_from(self, lane: ClaimedLane) -> list[Load]:
         """What goes with this lane into one request: what is there already, nothing waited for."""
@@ -219,7 +234,7 @@ class EndpointDrain:
         room_bytes = MOST_BYTES - sum(len(one.body) for one in loads[0].messages)
         while room > 0 and room_bytes > 0 and loads[0].messages:
             following = self._queue.first()
-            if following is None or not may_join(following, lane):
+            if following is None or following.is_outdated or not may_join(following, lane):
                 break
             load = load_of(self._queue.get_nowait(), room, room_bytes)
             room -= len(load.messages)
@@ -292,7 +307,8 @@ class EndpointDrain:
             )
             self._ledger.release(lane, verdict)
         elif not lane.waiting:
-            self._ledger.release(lane, verdicts.ready())
+            goes_on = not self._is_halted and not self._is_probing
+            self._ledger.release(lane, verdicts.ready(), keeps_if_held=goes_on)
         elif lane.arrived and not self._is_halted and self._may_send(lane):
             self._ledger.renew(lane, verdicts.ready())
         else:

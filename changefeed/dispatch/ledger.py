@@ -54,6 +54,7 @@ class Ledger:
         self._line = line
         self._in_line: dict[int, asyncio.Task[None]] = {}
         self._marked: set[int] = set()
+        self._kept_if_held: set[int] = set()
         self._results: list[tuple[ClaimedLane, LaneResult]] = []
         self._attempts: list[AttemptRecord] = []
         self._have_results = asyncio.Event()
@@ -67,8 +68,14 @@ class Ledger:
         """Write an attempt down with the next results."""
         self._attempts.append(attempt)
 
-    def release(self, lane: ClaimedLane, verdict: Verdict) -> None:
-        """Let the lane go, as far as it came."""
+    def release(self, lane: ClaimedLane, verdict: Verdict, *, keeps_if_held: bool = False) -> None:
+        """Let the lane go, as far as it came.
+
+        With `keeps_if_held`, one that a writer holds is renewed instead: on a subject that is
+        written without a pause, the next claim might not find a free moment for long.
+        """
+        if keeps_if_held:
+            self._kept_if_held.add(lane.id)
         self._add(lane, verdict, renewal=None)
 
     def renew(self, lane: ClaimedLane, verdict: Verdict) -> None:
@@ -124,6 +131,7 @@ class Ledger:
                 if not self._stand_in_line(lane, result):
                     held_up.append(lane)
                 continue
+            self._kept_if_held.discard(lane.id)
             if fate is Fate.RENEWED:
                 lane.head_seq = max(lane.head_seq, result.covered_seq + 1)
                 lane.lease = replace(lane.lease, ends_at=began + self._lease_seconds)
@@ -159,8 +167,10 @@ class Ledger:
         if self._line is None or not self._line.enter():
             self._results.append((lane, result))
             return False
-        # Nobody knows how long it takes: the lane is let go, and taken again like any other.
-        waiting = self._wait(self._line, lane, replace(result, renewal=None))
+        if lane.id in self._kept_if_held:
+            self._kept_if_held.discard(lane.id)
+            result = replace(result, renewal=float(self._lease_seconds))
+        waiting = self._wait(self._line, lane, result)
         self._in_line[lane.id] = asyncio.create_task(waiting)
         return True
 
@@ -186,4 +196,6 @@ class Ledger:
             self._results.append((lane, result))
             self._have_results.set()
         else:
+            # Nobody knows how long it took, nor what the writer added.
+            lane.is_outdated = True
             self._on_fate(lane, fate)

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
+from changefeed.dispatch import draining
 from changefeed.dispatch.breaker import EndpointView, sendable
 from changefeed.dispatch.claiming import ClaimedLane, claim
 from changefeed.dispatch.completing import COMPLETE, Fate, LaneResult, complete
@@ -428,4 +429,40 @@ def test_a_lane_held_for_longer_than_its_lease_is_not_sent_again(receiver, setti
     assert sum(asyncio.run(run())) == 2 * len(subjects)
     writer.__exit__()
     assert all(receiver.versions(subject) == [1, 2] for subject in subjects)
+    assert not FeedLane.objects.exists()
+
+
+def test_a_lane_that_a_writer_held_goes_on_without_another_claim(receiver, monkeypatch):
+    """Else a subject that is written without a pause would wait for a lucky moment."""
+    make_endpoint(url=receiver.url)
+    change("A", 1)
+    accept, writer = receiver.behaviour, Writer("A", version=2)
+    claimed: list[int] = []
+
+    async def count(*given, **named) -> list[ClaimedLane]:
+        lanes = await claim(*given, **named)
+        claimed.extend(lane.id for lane in lanes)
+        return lanes
+
+    monkeypatch.setattr(draining, "claim", count)
+
+    async def hold(request, delivery):
+        if delivery.version == 1:
+            await asyncio.to_thread(writer.__enter__)
+        return await accept(request, delivery)
+
+    receiver.behaviour = hold
+
+    async def run() -> int | None:
+        deliveries = asyncio.create_task(drain(places=PLACES))
+        link = await _connect()
+        await _until_in_line(link)
+        await link.close()
+        writer.commit()
+        return await deliveries
+
+    assert asyncio.run(run()) == 2
+    writer.__exit__()
+    assert receiver.versions("A") == [1, 2]
+    assert len(claimed) == 1
     assert not FeedLane.objects.exists()
