@@ -156,8 +156,8 @@ class Ledger:
                         raise _NotLogged from problem
             except _NotLogged as undone:
                 # The first line only: what follows would show the row.
-                problem = f"{undone.__cause__}".partition("\n")[0]
-                log.error("feed.attempts_lost", attempts=len(attempts), problem=problem)
+                reason = f"{undone.__cause__}".partition("\n")[0]
+                log.error("feed.attempts_lost", attempts=len(attempts), problem=reason)
                 async with connection.transaction():
                     fates = await complete(connection, results)
         return fates

@@ -70,4 +70,4 @@ class Marks:
             self._link = await AsyncConnection.connect(**parameters)
             await self._link.execute(_BEGIN, [str(_IDLE_MILLISECONDS)])
         await self._link.execute(_CHANGE, {"mark": LANE_MARK, "added": added, "gone": gone})
-        self._held = kept.union(added)
+        self._held = {*kept, *added}
