@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
+from changefeed.clock import database_now
 from rules import live
 from rules.analysis import Report, check
 from rules.document import Document
 from rules.facts import catalogue
-from rules.lifecycle.common import database_now, known_lists
+from rules.lifecycle.common import known_lists
 from rules.parsing import parse_document
 
 BUDGET_SECONDS = 20.0

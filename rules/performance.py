@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
+from changefeed.clock import database_now
 from rules.estimates import Share, share
 from rules.history import Judgement, RuleActivity, source
-from rules.lifecycle.common import database_now
 
 DAYS = 30
 """Days shown, today included; days of the shop."""

@@ -7,12 +7,12 @@ from datetime import datetime
 import orjson
 from django.conf import settings
 
+from changefeed.clock import database_now
 from changefeed.dispatch.breaker import EndpointView
 from changefeed.dispatch.clock import DatabaseClock
 from changefeed.dispatch.messages import Parcel, timestamp_text
 from changefeed.dispatch.sending import Answer, Sender
 from changefeed.models import Endpoint
-from rules.lifecycle.common import database_now
 
 
 def ping(endpoint: Endpoint) -> Answer:

@@ -17,10 +17,10 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from changefeed.clock import database_now
 from orders.admin.act_pages import act_page, found
 from orders.admin.base import acting
 from orders.admin.board.requests import leave_to_claimant
-from orders.clock import database_now
 from orders.errors import OrderError
 from orders.lifecycle.holds import release_hold
 from orders.models import Hold

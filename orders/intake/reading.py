@@ -7,8 +7,8 @@ from typing import Any
 
 from django.conf import settings
 
+from changefeed.clock import NOW
 from orders.actors import Actor
-from orders.clock import NOW
 from orders.intake.checks import References, SkuRef
 from orders.intake.views import Buyer
 from orders.sql import PLAN_ONCE, Rows, gather

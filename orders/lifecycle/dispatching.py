@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from orders.actors import SYSTEM, Actor
-from orders.clock import database_now
 from orders.errors import WrongState
 from orders.intake.holding import HoldDraft
 from orders.lifecycle.effects import cause_effects

@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from changefeed.recording import record_change
 from orders.actors import SYSTEM, Actor
-from orders.clock import database_now
 from orders.errors import AlreadyDone, NotAllowed, NotFound, OrderError, ReasonMissing, WrongState
 from orders.intake.holding import HoldDraft
 from orders.lifecycle.cancelling import cancel_locked

@@ -8,8 +8,8 @@ import psycopg
 from django.conf import settings
 from django.db import transaction
 
+from changefeed.clock import database_now
 from orders.actors import SYSTEM, Actor
-from orders.clock import database_now
 from orders.errors import WrongState
 from orders.intake.facts import order_facts
 from orders.intake.histories import HistoryKey, read_history

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from django.db import connection, transaction
 
-from orders.clock import database_now
+from changefeed.clock import database_now
 from orders.models import RuleDay
 from orders.rule_activity import ACTED, LAST, bounds, shop_day
 

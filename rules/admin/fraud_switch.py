@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from rules import fraud, history
 from rules.admin.actors import actor_of
 from rules.admin.ruleset_acts import PUBLISH
@@ -19,7 +20,6 @@ from rules.errors import DocumentInvalid, NotPossible
 from rules.fraud_reach import fraud_reach
 from rules.fraud_state import Switch, live_document, switch_state
 from rules.lifecycle import set_fraud_mode
-from rules.lifecycle.common import database_now
 from rules.lifecycle.switches import shipped_pack
 from rules.sentences import sentence_for_rule
 

@@ -17,12 +17,12 @@ from django.utils import formats
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from rules import live
 from rules.document import Rule as DocumentRule
 from rules.errors import DocumentInvalid, RulesUnavailable
 from rules.funnel import Funnel, Name, Stage, funnel
 from rules.history import DayFlow, Standing, source
-from rules.lifecycle.common import database_now
 from rules.models import Rule, RuleSetState
 from rules.models.rulesets import Layer
 from rules.performance import shop_day

@@ -19,13 +19,13 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
+from changefeed.clock import database_now
 from rules.admin import stash
 from rules.admin.actors import actor_of
 from rules.admin.list_undo import offer_undo
 from rules.errors import DocumentInvalid, NotPossible
 from rules.figures import number
 from rules.lifecycle import take_list_entries
-from rules.lifecycle.common import database_now
 from rules.list_files import MAX_UNPACKED, Row, Unreadable, read_file, read_lines
 from rules.list_import import Defaults, Preview, preview
 from rules.models import ReferenceList

@@ -28,10 +28,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from changefeed.clock import database_now
 from rules import live
 from rules.admin.list_import import ImportForm
 from rules.figures import NOTHING, ago
-from rules.lifecycle.common import database_now
 from rules.models import ConditionRow, ListEntry, ReferenceList, Rule, RuleSetState
 from rules.normalization import skeleton
 

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from changefeed.clock import database_now
 from rules.admin.actors import actor_of
 from rules.admin.list_export import export_view
 from rules.admin.list_import import ListImport
@@ -33,7 +34,6 @@ from rules.lifecycle import (
     create_list,
     remove_list_entries,
 )
-from rules.lifecycle.common import database_now
 from rules.lifecycle.lists import MAX_LENGTH
 from rules.models import ListEntry, ReferenceList
 from rules.models.lists import ListKind

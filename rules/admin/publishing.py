@@ -17,6 +17,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from changefeed.clock import database_now
 from rules.admin.actors import actor_of
 from rules.admin.ruleset_acts import PUBLISH, shown_at
 from rules.admin.ruleset_changes import document_of, shown_difference
@@ -27,7 +28,6 @@ from rules.checking import check_document
 from rules.document import Document
 from rules.facts import catalogue
 from rules.lifecycle.approval import may_approve
-from rules.lifecycle.common import database_now
 from rules.models import BacktestRun, RuleSet, RuleSetState
 from rules.sentences import value_phrase
 from rules.storage import digest_of, ruleset_as_json

@@ -23,10 +23,10 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from changefeed.clock import database_now
 from rules.admin.actors import actor_of
 from rules.errors import DocumentInvalid, NotPossible
 from rules.lifecycle import end_snooze, snooze_rule
-from rules.lifecycle.common import database_now
 from rules.models import Rule, RuleSetState, RuleSnooze
 
 DAYS = (7, 30, 90)

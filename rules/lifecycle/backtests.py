@@ -14,12 +14,13 @@ import structlog
 from django.db import DatabaseError, connection, transaction
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from rules import history, live
 from rules.backtest import Backtest
 from rules.document import Document
 from rules.errors import DocumentError, DocumentInvalid, NotPossible
 from rules.facts import catalogue
-from rules.lifecycle.common import database_now, known_lists
+from rules.lifecycle.common import known_lists
 from rules.models import BacktestRun, BacktestState, RuleSet, RuleSetState
 from rules.parsing import parse_document
 from rules.storage import ruleset_as_json

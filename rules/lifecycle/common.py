@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
@@ -64,14 +63,6 @@ def author_id_of(actor: str) -> int | None:
         return None
     users = get_user_model()._default_manager.filter(username=name)
     return users.values_list("pk", flat=True).first()
-
-
-def database_now() -> datetime:
-    """The time as the database tells it, the same for every machine."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        moment: datetime = cursor.fetchone()[0]
-    return moment
 
 
 def record(kind: str, ruleset: RuleSet, **values: object) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from rules.errors import NotPossible
 from rules.facts import catalogue
 from rules.lifecycle.approval import require_approver
 from rules.lifecycle.common import (
     announce,
     begin,
-    database_now,
     known_lists,
     locked,
     locked_draft,

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from rules import scheduling
 from rules.errors import DocumentInvalid, NotPossible
 from rules.lifecycle.approval import may_approve, require_approver
-from rules.lifecycle.common import begin, database_now, in_state, locked, record
+from rules.lifecycle.common import begin, in_state, locked, record
 from rules.lifecycle.editing import SCHEDULE_FIELDS, drop_schedule
 from rules.lifecycle.rulesets import go_live
 from rules.lifecycle.versions import readable, require_unchanged

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from changefeed.recording import record_change
 from rules.errors import DocumentInvalid, NotPossible
-from rules.lifecycle.common import announce, begin, database_now
+from rules.lifecycle.common import announce, begin
 from rules.lifecycle.lists import visible
 from rules.models import Rule, RuleSetState, RuleSnooze
 from rules.problems import Problems

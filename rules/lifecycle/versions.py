@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from rules.document import Document
 from rules.errors import NotPossible
 from rules.facts import catalogue
 from rules.lifecycle.common import (
     author_id_of,
-    database_now,
     in_state,
     known_lists,
     rows_open_for,

@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from changefeed.clock import database_now
 from rules import lifecycle
-from rules.lifecycle.common import database_now
 from rules.models import RuleSet, RuleSnooze
 from rules.storage import digest_of, order_digest, rule_as_json, ruleset_as_json
 from tests.factories import make_user

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from changefeed.clock import database_now
 from rules import lifecycle
 from rules.errors import NotPossible
 from rules.lifecycle import schedules
-from rules.lifecycle.common import database_now
 from rules.models import RuleSet
 from tests.rules.living import ALICE, BOB, CAROL, draft_of, full, latest, published, states
 

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from changefeed.clock import database_now
 from changefeed.models import Change
 from rules import lifecycle, scheduling, tasks
 from rules.errors import NotPossible
 from rules.lifecycle import schedules
-from rules.lifecycle.common import database_now
 from tests.rules.living import (
     ALICE,
     BOB,

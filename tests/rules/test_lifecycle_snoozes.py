@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from changefeed.clock import database_now
 from rules import lifecycle, live
 from rules.errors import DocumentInvalid, NotPossible
 from rules.lifecycle import snoozes
-from rules.lifecycle.common import database_now
 from rules.models import RuleSnooze
 from tests.rules.documents import LIVE_FACTS
 from tests.rules.living import ALICE, BOB, changes, draft_of, full, latest, published, together

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from changefeed.clock import database_now
 from rules import fraud, lifecycle, live
 from rules.errors import NotPossible
 from rules.facts import catalogue
 from rules.lifecycle import switches
-from rules.lifecycle.common import database_now
 from rules.models import RuleSet
 from rules.parsing import parse_document
 from rules.storage import ruleset_as_json
