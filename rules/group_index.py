@@ -104,7 +104,7 @@ class _Memo(dict[Any, int]):
         for lookup in column.lookups:
             mask &= lookup(value)
         if self._unlisted or self._listed:
-            mask &= ~self._listed.get(skeleton(value), self._unlisted)
+            mask &= ~self._listed.get(skeleton(str(value)), self._unlisted)
         if mask & self._text_bits:
             texts: Texts = (value,) if isinstance(value, str) else value  # type: ignore[assignment]
             skeletons = tuple(map(skeleton, texts)) if self._is_spelt else ()
