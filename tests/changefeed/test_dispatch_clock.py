@@ -28,11 +28,16 @@ def test_a_claim_tells_the_time_of_the_database():
 
     async def run() -> tuple[datetime, datetime, datetime]:
         async with open_pool() as pool, pool.connection() as link:
+
+            async def now() -> datetime:
+                (row,) = await (await link.execute("SELECT now()")).fetchall()
+                moment: datetime = row["now"]
+                return moment
+
             (endpoint,) = await sendable(link)
-            before = (await (await link.execute("SELECT now()")).fetchone())["now"]
+            before = await now()
             (lane,) = await claim(link, endpoint, limit=1, depth=1, lease_seconds=30)
-            claimed = lane.lease.clock.at
-            return before, claimed, (await (await link.execute("SELECT now()")).fetchone())["now"]
+            return before, lane.lease.clock.at, await now()
 
     before, claimed, after = asyncio.run(run())
 
