@@ -13,7 +13,9 @@ from tests.orders.desk import SHOP, held_order, person
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 BOARD = "/admin/orders/hold/"
-PAYLOAD = "<img src=x onerror=window.hit=1>\"'><script>window.hit=1</script>{{7*7}}${7*7}"
+PAYLOAD = (
+    "<img src=x onerror=window.hit=1>\"'><script>window.hit=1</script>{{1103*7919}}${1103*7919}"
+)
 
 
 class Desk:
@@ -295,7 +297,7 @@ def test_payloads_in_every_field_stay_text(desk):
         page.wait_for_load_state("networkidle")
         assert page.evaluate("window.hit") is None, path
         assert page.locator("img[src=x]").count() == 0, path
-        assert "49" not in page.inner_text("#content").replace("7*7", ""), path
+        assert "8734657" not in page.inner_text("#content"), path
     page = alice.open()
     page.click("[data-reveal] button")
     page.wait_for_timeout(300)

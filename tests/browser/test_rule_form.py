@@ -173,6 +173,7 @@ def test_fields_follow_the_fact(form):
     desk.choose(0, "city", "in")
     assert desk.value(0) == ""
     town = first.locator(".rf-widget input")
+    page.wait_for_load_state("networkidle")
     town.press("ArrowDown")
     page.locator("[role=treeitem]:has-text('河北省')").click()
     page.locator("[role=treeitem]:has-text('唐山市')").click()

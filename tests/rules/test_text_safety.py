@@ -165,7 +165,15 @@ def test_a_pattern_is_searched_literally(pattern: str) -> None:
     assert contains_text(f"x{pattern}y", pattern, AT) is True
 
 
-TEMPLATES = ["{x.__class__}", "{0.__globals__}", "{{7*7}}", "%(seen)s", "%s%n", "${7*7}", "#{7}"]
+TEMPLATES = [
+    "{x.__class__}",
+    "{0.__globals__}",
+    "{{1103*7919}}",
+    "%(seen)s",
+    "%s%n",
+    "${1103*7919}",
+    "#{7}",
+]
 
 
 @pytest.mark.django_db
@@ -193,7 +201,7 @@ def test_what_looks_like_a_template_stays_as_it_was_written(text: str) -> None:
     assert f"(here “please {text}”)" in told[2] or f"“please {text}”" in told[2]
     assert f"“other {text}”" in told[3]
     assert f"“please {text}”" in told[3]
-    assert "49" not in " ".join(told)
+    assert "8734657" not in " ".join(told)
 
 
 def test_masking_never_shows_the_whole_of_a_value() -> None:
