@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -29,6 +30,7 @@ from rules.sweep import SweepPlan, read_plan
 MOST_AT_ONCE = 3
 """Backtests one person may have waiting or running."""
 PROGRESS_SECONDS = 0.5
+TURN_SECONDS = 0.0005
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """No decision is older, and some clocks cannot tell much earlier times."""
 
@@ -266,13 +268,16 @@ def _result(run: BacktestRun, progress: Progress | None) -> Mapping[str, Any]:
 def _undisturbed() -> Iterator[None]:
     """No search for garbage in cycles while a million documents are read: they make none.
 
-    It took a quarter of the time.
+    It took a quarter of the time. The thread that reads ahead gets its turn ten times sooner
+    than usual: it needs the interpreter often and briefly, and the server waits for it.
     """
-    was_on = gc.isenabled()
+    was_on, turn = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
+    sys.setswitchinterval(TURN_SECONDS)
     try:
         yield
     finally:
+        sys.setswitchinterval(turn)
         if was_on:
             gc.enable()
 
