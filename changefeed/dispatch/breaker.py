@@ -1,7 +1,7 @@
 """State of endpoints: which may be sent to, when one is opened, probed, closed or paused."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
@@ -33,6 +33,12 @@ WHERE endpoint.id <> ALL (%(except)s::bigint[]) AND (
           AND (lane.lease_until IS NULL OR lane.lease_until < now())
       )))
 ORDER BY endpoint.id
+"""
+
+_PRESENT = """
+SELECT id, name, url, source, secrets, kinds, fields, concurrency, rate, batch_size, coalesce,
+       allowed_networks, state, failures, openings
+FROM changefeed_endpoint WHERE id = ANY (%(ids)s::bigint[])
 """
 
 # `opened_until` doubles as the probe's own lease: should the prober die, another may follow.
@@ -96,6 +102,19 @@ class EndpointView:
     state: str
     failures: int
     openings: int
+
+    def is_set_up_as(self, other: "EndpointView") -> bool:
+        """Whether what people decide about it is the same; how it answers may differ."""
+        answering = {"state": self.state, "failures": self.failures, "openings": self.openings}
+        return self == replace(other, **answering)
+
+
+async def present(
+    connection: AsyncConnection[DictRow], ids: Collection[int]
+) -> dict[int, EndpointView]:
+    """These endpoints as they are now, by id; removed ones are missing."""
+    found = await connection.execute(_PRESENT, {"ids": list(ids)})
+    return {row["id"]: EndpointView(**row) for row in await found.fetchall()}
 
 
 async def sendable(

@@ -86,6 +86,7 @@ class EndpointDrain:
         self._is_halted = False
         self._failures = endpoint.failures
         self._is_probing = False
+        self._is_sending = endpoint.state == EndpointState.ACTIVE
         self._pace = asyncio.Lock()
         self._sent_at = 0.0
         # A slow endpoint gets few lanes at a time, so that leases do not run out while waiting.
@@ -97,6 +98,17 @@ class EndpointDrain:
         """Start nothing new; what is being sent is still completed."""
         self._is_halted = True
         self._moved.set()
+
+    def heed(self, present: EndpointView | None) -> None:
+        """Halt if the endpoint was paused, removed, set up otherwise, or answers others no more.
+
+        A drain lasts as long as something is due, which may be hours. Whoever begins the next one
+        sees the endpoint as it is then.
+        """
+        if present is None or not present.is_set_up_as(self._endpoint):
+            self.halt()
+        elif self._is_sending and present.state != EndpointState.ACTIVE:
+            self.halt()
 
     async def run(self) -> int:
         """Drain; the number of messages acknowledged."""
@@ -111,6 +123,7 @@ class EndpointDrain:
         async with sender as self._sender:
             if endpoint.state != EndpointState.ACTIVE and not await self._probe():
                 return self.delivered
+            self._is_sending = True
             async with asyncio.TaskGroup() as group:
                 keeper = group.create_task(self._ledger.keep())
                 workers = [group.create_task(self._work()) for _ in range(self._breadth)]

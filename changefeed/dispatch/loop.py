@@ -56,8 +56,9 @@ class Dispatcher:
     async def _run(self, ends_at: float | None, idle_since: float, linger: float | None) -> int:
         try:
             while not self._is_stopped.is_set():
-                await self._start_drains()
+                # What a drain left when it halted is looked for before we call it a day.
                 self._collect()
+                await self._start_drains()
                 now = time.monotonic()
                 if self._drains:
                     idle_since = now
@@ -76,11 +77,15 @@ class Dispatcher:
         return self._delivered
 
     async def _start_drains(self) -> None:
+        """Begin with what is due, and end what is no longer as it was when its drain began."""
         async with self._pool.connection() as connection:
             await self._horizon.refresh(connection)
+            present = await breaker.present(connection, self._drains) if self._drains else {}
             endpoints = await breaker.sendable(
                 connection, horizon=self._horizon, busy=self._drains.keys()
             )
+        for endpoint_id, (drain, _task) in self._drains.items():
+            drain.heed(present.get(endpoint_id))
         for endpoint in endpoints:
             if endpoint.id not in self._drains and self._is_mine(endpoint):
                 drain = EndpointDrain(self._pool, endpoint, self._limits, self._horizon, self._line)
