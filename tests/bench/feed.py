@@ -114,7 +114,7 @@ def _run(address: str, receiver: Sink, seconds: float, events: int) -> report.Re
     from tests.changefeed.rows import make_endpoint
 
     for number in range(ENDPOINTS):
-        make_endpoint(name=f"endpoint {number}", url=receiver.url)
+        make_endpoint(name=f"endpoint {number}", url=receiver.url, state="paused")
     backlog.add_changes(address, events // ENDPOINTS // CHANGES_PER_ORDER)
     with dispatchers(address) as senders:
         single = _drain("ours, one a request", address, receiver, senders, batch_size=1)
