@@ -105,8 +105,9 @@ class EndpointView:
 
     def is_set_up_as(self, other: "EndpointView") -> bool:
         """Whether what people decide about it is the same; how it answers may differ."""
-        answering = {"state": self.state, "failures": self.failures, "openings": self.openings}
-        return self == replace(other, **answering)
+        return self == replace(
+            other, state=self.state, failures=self.failures, openings=self.openings
+        )
 
 
 async def present(

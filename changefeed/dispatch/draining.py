@@ -106,8 +106,10 @@ class EndpointDrain:
         sees the endpoint as it is then.
         """
         if present is None or not present.is_set_up_as(self._endpoint):
-            self.halt()
-        elif self._is_sending and present.state != EndpointState.ACTIVE:
+            is_over = True
+        else:
+            is_over = self._is_sending and present.state != EndpointState.ACTIVE
+        if is_over:
             self.halt()
 
     async def run(self) -> int:
