@@ -25,6 +25,10 @@ class NotParked(FeedError):
     """Only a parked lane can be resumed or skipped."""
 
 
+class ReasonMissing(FeedError):
+    """What others will ask about was to be done without saying why."""
+
+
 class KeyNameTaken(FeedError):
     """An API key of this name exists already."""
 

@@ -4,11 +4,11 @@ import hashlib
 import hmac
 import secrets
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from changefeed.errors import KeyNameTaken, UnknownScope
 from changefeed.models import ApiKey
@@ -68,7 +68,7 @@ def issue_key(key: ApiKey) -> str:
 
 def revoke_key(key: ApiKey) -> None:
     """End a key; other processes follow within CACHE_SECONDS."""
-    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
+    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=Now())
     key.refresh_from_db()
     _cache.clear()
 
@@ -79,19 +79,19 @@ def find_key(plain: str) -> ApiKey | None:
     known = _cache.get(digest)
     if known and known[0] > time.monotonic():
         return known[1]
-    key = ApiKey.objects.filter(prefix=plain[:_PREFIX_LENGTH], revoked_at=None).first()
+    live = ApiKey.objects.filter(prefix=plain[:_PREFIX_LENGTH], revoked_at=None)
+    key = live.annotate(asked_at=Now()).first()
     if key is None or not hmac.compare_digest(key.hash, digest):
         _cache.pop(digest, None)
         return None
-    _note_use(key)
+    _note_use(key, key.asked_at)
     if len(_cache) >= _CACHE_LIMIT:
         _cache.clear()
     _cache[digest] = (time.monotonic() + CACHE_SECONDS, key)
     return key
 
 
-def _note_use(key: ApiKey) -> None:
-    now = timezone.now()
+def _note_use(key: ApiKey, now: datetime) -> None:
     if key.last_used_at is None or key.last_used_at < now - _USE_WRITTEN_EVERY:
         stale = Q(last_used_at=None) | Q(last_used_at__lt=now - _USE_WRITTEN_EVERY)
         ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)

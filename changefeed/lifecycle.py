@@ -6,10 +6,10 @@ import structlog
 from django.db import transaction
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
-from django.utils import timezone
 
+from changefeed.clock import database_now
 from changefeed.dispatch.coalescing import CHANGES_IN_VIEW, coalesce
-from changefeed.errors import NotParked
+from changefeed.errors import NotParked, ReasonMissing
 from changefeed.models import Change, Endpoint, EndpointState, FeedLane, LaneState
 from changefeed.recording import act_as, record_change
 from changefeed.replaying import ReplayCount, Selection, continue_replays, count_replay, replay
@@ -69,7 +69,8 @@ def retire_secrets(endpoint: Endpoint, *, actor: str) -> int:
 
 @transaction.atomic
 def pause_endpoint(endpoint: Endpoint, *, actor: str, reason: str) -> None:
-    """Stop sending until resumed; changes accumulate, nothing is dropped."""
+    """Stop sending until resumed; changes accumulate, nothing is dropped. Raises ReasonMissing."""
+    reason = _given(reason)
     locked = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
     locked.state = EndpointState.PAUSED
     locked.opened_until = None
@@ -90,7 +91,7 @@ def resume_endpoint(endpoint: Endpoint, *, actor: str) -> None:
     waiting = FeedLane.objects.filter(endpoint=locked, state=LaneState.BACKOFF)
     chosen = waiting.select_for_update(skip_locked=True).values_list("pk", flat=True)
     FeedLane.objects.filter(pk__in=list(chosen)).update(
-        due_at=timezone.now(), state=LaneState.READY
+        due_at=database_now(), state=LaneState.READY
     )
     log.info("endpoint resumed", endpoint=locked.name, actor=actor)
 
@@ -120,8 +121,10 @@ def skip_change(lane: FeedLane, *, actor: str, reason: str) -> int | None:
 
     Where changes are sent as one, all that the message stands for is given up. The gap is
     recorded as a change of the same subject, `lane.skipped`, so that the receiver and the audit
-    both see what was left out and why. None when nothing wanted was pending. Raises NotParked.
+    both see what was left out and why. None when nothing wanted was pending. Raises NotParked and
+    ReasonMissing.
     """
+    reason = _given(reason)
     locked = _parked(lane)
     skipped, left = _first_message(locked)
     if left:
@@ -195,6 +198,12 @@ def _first_message(lane: FeedLane) -> tuple[list[int], list[int]]:
     return message, left
 
 
+def _given(reason: str) -> str:
+    if not (reason := reason.strip()):
+        raise ReasonMissing
+    return reason
+
+
 def _parked(lane: FeedLane) -> FeedLane:
     locked = FeedLane.objects.select_for_update().filter(pk=lane.pk).first()
     if locked is None or locked.state != LaneState.PARKED:
@@ -204,5 +213,5 @@ def _parked(lane: FeedLane) -> FeedLane:
 
 def _make_ready(lane: FeedLane) -> None:
     lane.state = LaneState.READY
-    lane.due_at = timezone.now()
+    lane.due_at = database_now()
     lane.attempts = lane.rejections = 0

@@ -12,7 +12,7 @@ from typing import Any
 from django.core import signing
 from django.db import connection, transaction
 from django.db.models import Max
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from changefeed.errors import BadCursor, CursorExpired
 from changefeed.models import ApiKey, PullCursor, PullWindow
@@ -134,7 +134,7 @@ def latest_seq() -> int:
 def _acknowledge(consumer: PullCursor, position: _Position) -> None:
     consumer.window_id = position.window_id or None
     consumer.after_seq = position.after_seq
-    consumer.seen_at = timezone.now()
+    consumer.seen_at = Now()
     if consumer.window_id and not consumer.windows.filter(pk=consumer.window_id).exists():
         raise CursorExpired("this cursor is older than what is kept")
     consumer.save(update_fields=["window", "after_seq", "seen_at"])

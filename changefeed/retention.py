@@ -4,7 +4,8 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.utils import timezone
+
+from changefeed.clock import database_now
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,8 @@ def purge(retention_days: int) -> list[str]:
     row of it: who is stuck is shown by the metrics, never overtaken. Lanes of endpoints that no
     longer exist are removed first.
     """
-    keep_from = timezone.now() - timedelta(days=retention_days)
+    now = database_now()
+    keep_from = now - timedelta(days=retention_days)
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM changefeed_feedlane AS lane WHERE NOT EXISTS"
@@ -79,7 +81,7 @@ def purge(retention_days: int) -> list[str]:
             "DELETE FROM changefeed_pullwindow AS old USING changefeed_pullcursor AS cursor"
             " WHERE old.cursor_id = cursor.id AND old.id < cursor.window_id"
             " AND old.created_at < %s",
-            (timezone.now() - PULL_WINDOWS_KEPT_FOR,),
+            (now - PULL_WINDOWS_KEPT_FOR,),
         )
         cursor.execute(_CHANGE_PARTITIONS)
         changes = cursor.fetchall()
