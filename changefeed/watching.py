@@ -13,6 +13,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from changefeed.consumers import Consumer, consumers
 from changefeed.metrics import EndpointLag, endpoint_lags, longest_writer_seconds
 from changefeed.models import AlertDigest, AlertKind, EndpointState, FeedAlert, LagSample
 
@@ -27,7 +28,7 @@ _WATCH_LOCK = 0x51C1CF
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Something wrong at this moment; `key` is an endpoint's id or 0."""
+    """Something wrong at this moment; `key` is the id of an endpoint or of an API key, or 0."""
 
     kind: AlertKind
     key: int
@@ -47,13 +48,16 @@ def watch() -> None:
             return
         now = _database_now()
         _keep_samples(lags, now)
-        _note(conditions(lags, longest_writer_seconds()), now)
+        pulling = consumers(now, timedelta(days=settings.FEED_RETENTION_DAYS))
+        _note(conditions(lags, pulling, longest_writer_seconds()), now)
         for kind in AlertKind:
             _compose(kind, now)
     _send()
 
 
-def conditions(lags: Iterable[EndpointLag], longest_writer: float) -> list[Condition]:
+def conditions(
+    lags: Iterable[EndpointLag], pulling: Iterable[Consumer], longest_writer: float
+) -> list[Condition]:
     """What is wrong according to these figures."""
     found = []
     for lag in lags:
@@ -64,6 +68,10 @@ def conditions(lags: Iterable[EndpointLag], longest_writer: float) -> list[Condi
         behind = lag.oldest_moving_seconds
         if behind >= settings.FEED_ALERT_LAG_SECONDS:
             found.append(Condition(AlertKind.LAG, lag.endpoint_id, lag.name, behind))
+    for one in pulling:
+        if one.is_silent:
+            silent = Condition(AlertKind.CONSUMER, one.key.pk, one.key.name, one.silent_seconds)
+            found.append(silent)
     if longest_writer >= settings.FEED_ALERT_WRITER_SECONDS:
         found.append(Condition(AlertKind.WRITER, 0, "", longest_writer))
     return found
@@ -178,6 +186,11 @@ def _line(alert: FeedAlert) -> str:
             )
         case AlertKind.LAG:
             return _("%(name)s: behind by %(count)d s") % named
+        case AlertKind.CONSUMER:
+            minutes = int(alert.figure // 60)
+            if minutes < 120:
+                return _("%(name)s: has not asked for %(count)d min") % {**named, "count": minutes}
+            return _("%(name)s: has not asked for %(count)d h") % {**named, "count": minutes // 60}
         case _:
             return _("A writing transaction has been open for %(count)d s.") % named
 

@@ -13,14 +13,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from changefeed.admin.base import ReadOnlyAdmin
-from changefeed.admin.consumer_lag import (
+from changefeed.admin.words import span_text
+from changefeed.consumers import (
     MOST_COUNTED,
     PULL_SCOPE,
     Consumer,
     consumers,
     lanes_holding_back,
 )
-from changefeed.admin.words import span_text
 from changefeed.models import PullCursor
 
 
@@ -115,5 +115,8 @@ def _explanation(consumer: Consumer) -> str:
             "retention. Get it going again, or revoke its key."
         )
     if consumer.is_silent:
-        return _("It has not asked for more than a day. What it has not acknowledged is kept.")
+        return _(
+            "It has not asked for %(span)s. What it has not acknowledged is kept for it. Get it "
+            "going again, or revoke its key if it was retired."
+        ) % {"span": span_text(consumer.silent_seconds)}
     return ""

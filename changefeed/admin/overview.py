@@ -1,5 +1,6 @@
 """The feed at a glance, above the list of endpoints: open alerts and figures of the whole."""
 
+from collections.abc import Container
 from typing import Any
 
 from django.http import HttpRequest
@@ -50,13 +51,11 @@ def overview_context(request: HttpRequest) -> dict[str, Any]:
 
 def _alerts() -> list[dict[str, Any]]:
     found = FeedAlert.objects.filter(cleared_at=None).order_by("raised_at")[:SHOWN_ALERTS]
-    known = set(Endpoint.objects.values_list("pk", flat=True))
+    endpoints = set(Endpoint.objects.values_list("pk", flat=True))
     return [
         {
             "name": alert.name or _("feed"),
-            "link": reverse("admin:changefeed_endpoint_change", args=[alert.key])
-            if alert.key in known
-            else "",
+            "link": _link(alert, endpoints),
             "what": str(AlertKind(alert.kind).label),
             "figure": _figure(alert),
             "raised_at": alert.raised_at,
@@ -65,8 +64,17 @@ def _alerts() -> list[dict[str, Any]]:
     ]
 
 
+def _link(alert: FeedAlert, endpoints: Container[int]) -> str:
+    """Where to look closer, if what it is about is still there."""
+    if alert.kind == AlertKind.CONSUMER:
+        return reverse("admin:changefeed_pullcursor_changelist")
+    if alert.key in endpoints:
+        return reverse("admin:changefeed_endpoint_change", args=[alert.key])
+    return ""
+
+
 def _figure(alert: FeedAlert) -> str:
-    if alert.kind in (AlertKind.LAG, AlertKind.WRITER):
+    if alert.kind in (AlertKind.LAG, AlertKind.WRITER, AlertKind.CONSUMER):
         return span_text(alert.figure)
     return _("subjects: %(count)s") % {"count": f"{round(alert.figure):,}"}
 

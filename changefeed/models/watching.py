@@ -12,14 +12,15 @@ class AlertKind(models.TextChoices):
     PARKED = "parked", _("subjects wait for a person")
     BREAKER = "breaker", _("an endpoint does not answer")
     LAG = "lag", _("an endpoint is behind")
+    CONSUMER = "consumer", _("a consumer has stopped pulling")
     WRITER = "writer", _("a long transaction holds pulling consumers back")
 
 
 class FeedAlert(models.Model):
     """One thing that is wrong, from when it is noticed until its end has been told.
 
-    `key` is the endpoint's id, or 0 for the feed as a whole; `figure` counts subjects or seconds,
-    `notified_figure` is the one last told.
+    `key` is the id of the endpoint, or of the consumer's API key, or 0 for the feed as a whole;
+    `figure` counts subjects or seconds, `notified_figure` is the one last told.
     """
 
     kind = models.TextField(_("kind"), choices=AlertKind.choices)

@@ -7,7 +7,10 @@ import pytest
 from django.db import connection
 
 from changefeed import tasks, watching
-from changefeed.models import AlertDigest, Endpoint, FeedAlert, FeedLane, LagSample
+from changefeed.clock import database_now
+from changefeed.keys import create_key
+from changefeed.models import AlertDigest, Endpoint, FeedAlert, FeedLane, LagSample, PullCursor
+from changefeed.reading import read_page
 from tests.changefeed.rows import change, make_endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -208,3 +211,46 @@ def test_without_a_service_the_alert_is_logged(settings, capsys):
     watching.watch()
 
     assert AlertDigest.objects.get(kind="parked").unsent == ""
+
+
+def test_a_consumer_that_stopped_pulling_is_told_while_changes_wait_for_it(told):
+    key, _plain = create_key("ERP", source="erp", scopes=["feed:read"])
+    create_key("never asked", source="x", scopes=["feed:read"])
+    cursor = read_page(key, None, 10).next_cursor
+    change("A")
+
+    def unheard_for(minutes: int) -> None:
+        PullCursor.objects.update(seen_at=database_now() - timedelta(minutes=minutes))
+
+    unheard_for(59)
+    watching.watch()
+    assert told == []
+
+    unheard_for(61)
+    watching.watch()
+    assert told == [
+        "Sluice change feed\na consumer has stopped pulling\nERP: has not asked for 61 min"
+    ]
+
+    pass_time(minutes=20)
+    cursor = read_page(key, cursor, 10).next_cursor
+    read_page(key, cursor, 10)
+    watching.watch()
+    assert told[1:] == ["Sluice change feed\na consumer has stopped pulling\nERP: over"]
+
+    change("B")
+    unheard_for(600)
+    pass_time(minutes=20)
+    watching.watch()
+    assert told[2:] == [
+        "Sluice change feed\na consumer has stopped pulling\nERP: has not asked for 10 h"
+    ]
+
+    read_page(key, read_page(key, cursor, 10).next_cursor, 10)
+    watching.watch()
+    pass_time(minutes=20)
+    watching.watch()
+    unheard_for(600)
+    pass_time(minutes=20)
+    watching.watch()
+    assert len(told) == 4, "nothing waits for it"

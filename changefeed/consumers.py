@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from changefeed.models import ApiKey, PullCursor
 
 PULL_SCOPE = "feed:read"
 MOST_COUNTED = 10_000
-SILENT_AFTER = timedelta(days=1)
 
 # Pending for a cursor: what is left of its window, and what the window did not see. Each part
 # is found through its own index, and none is counted further than people read.
@@ -46,8 +46,9 @@ class Consumer:
     """One key that pulls. `pending` changes are not acknowledged, counted to MOST_COUNTED.
 
     `cursor` is None for a key that has never asked; `oldest_at` and `lag_seconds` are of the
-    oldest change not acknowledged. `holds_back` says that changes older than the retention are
-    kept for it, `is_silent` that it has not asked for a day.
+    oldest change not acknowledged, `silent_seconds` since it last asked. `holds_back` says that
+    changes older than the retention are kept for it, `is_silent` that it has left changes waiting
+    and not asked for longer than settings.FEED_ALERT_CONSUMER_SECONDS.
     """
 
     key: ApiKey
@@ -55,6 +56,7 @@ class Consumer:
     pending: int
     oldest_at: datetime | None
     lag_seconds: float
+    silent_seconds: float
     is_silent: bool
     holds_back: bool
 
@@ -81,16 +83,17 @@ def _consumer(
     key: ApiKey, cursor: PullCursor | None, now: datetime, retention: timedelta
 ) -> Consumer:
     if cursor is None:
-        return Consumer(key, None, 0, None, 0.0, is_silent=False, holds_back=False)
+        return Consumer(key, None, 0, None, 0.0, 0.0, is_silent=False, holds_back=False)
     pending, oldest_at, seconds = _pending(cursor)
-    seen = cursor.seen_at or key.created_at
+    silent = (now - (cursor.seen_at or key.created_at)).total_seconds()
     return Consumer(
         key,
         cursor,
         pending,
         oldest_at,
         seconds or 0.0,
-        is_silent=now - seen > SILENT_AFTER,
+        silent,
+        is_silent=pending > 0 and silent > settings.FEED_ALERT_CONSUMER_SECONDS,
         holds_back=oldest_at is not None and oldest_at < now - retention,
     )
 
