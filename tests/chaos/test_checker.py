@@ -463,6 +463,55 @@ def test_poison_and_the_dead_hold_nobody_up():
     assert checks_timing.poison_stays_alone(GOOD) is None
 
 
+def few(waits: list[float], *, before: int = 12, fault: Fault) -> History:
+    """So many changes a second apart answered at once, then one for each wait, each of its own."""
+    ats = [*(float(n) for n in range(before)), *(100.0 + n / 10 for n in range(len(waits)))]
+    seqs = tuple(range(1, len(ats) + 1))
+    return history(
+        *(
+            delivery(seq, at, subject=f"probe:{seq}", ended=at + wait)
+            for seq, at, wait in zip(seqs, ats, [0.05] * before + waits, strict=True)
+        ),
+        changes=[change(seq, f"probe:{seq}") for seq in seqs],
+        writes=[write(seq, at - 0.01) for seq, at in zip(seqs, ats, strict=True)],
+        faults=[fault],
+    )
+
+
+POISONED = Fault("poison", 100.0, 110.0, "a", "probe:x")
+DEAD = Fault("receiver", 100.0, 110.0, "dead one")
+
+
+@pytest.mark.parametrize(
+    ("waits", "violations"),
+    [
+        pytest.param([6.0] * 18, 1, id="a feed that stands still completes little"),
+        pytest.param([6.0] * 10, 1, id="ten are enough"),
+        pytest.param([0.05] * 17 + [9.0], 0, id="one is slow"),
+        pytest.param([0.05] * 8 + [9.0] * 2, 0, id="two of ten are slow"),
+        pytest.param([0.05] * 7 + [9.0] * 3, 1, id="three of ten are slow"),
+        pytest.param([0.05] * 37 + [9.0] * 3, 1, id="of many, one in twenty counts"),
+    ],
+)
+def test_few_waits_are_judged_by_most_of_them(waits: list[float], violations: int):
+    poisoned = checks_timing.poison_stays_alone(few(waits, before=30, fault=POISONED))
+    dead = checks_timing.dead_endpoints_stay_alone(few(waits, before=30, fault=DEAD))
+
+    assert len(poisoned or ()) == violations
+    assert len(dead or ()) == violations
+
+
+def test_a_short_calm_is_enough_to_compare_with():
+    (found,) = checks_timing.poison_stays_alone(few([6.0] * 40, fault=POISONED)) or ()
+
+    assert found.words == "a: p75 from commit to 2xx rose from 50 to 6000 ms while poison"
+
+
+def test_of_less_than_ten_waits_nothing_is_said():
+    assert checks_timing.poison_stays_alone(few([6.0] * 9, fault=POISONED)) is None
+    assert checks_timing.poison_stays_alone(few([6.0] * 40, before=9, fault=POISONED)) is None
+
+
 def retried(*gaps: float, status: int = 422, asked: float = 0.0) -> list[Delivery]:
     found, at = [], 1.0
     for gap in (*gaps, 0.0):
