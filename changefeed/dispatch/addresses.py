@@ -1,6 +1,7 @@
 """Which network addresses an endpoint may reach, checked on the very address connected to."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -63,6 +64,25 @@ class AddressPolicy:
         except ValueError:
             return None
         return None if self.permits(host) else host
+
+    def open_socket(self, entry: tuple[Any, ...]) -> socket.socket:
+        """A socket for this very address, the last moment at which it can be refused.
+
+        Whatever a URL or a resolver made of a host's name, nothing is connected to but this.
+        `entry` is as getaddrinfo gives it. Raises PermissionError, which connecting understands.
+        """
+        family, kind, protocol, _name, address = entry
+        if not self._is_numeric_and_permitted(str(address[0])):
+            raise PermissionError(errno.EACCES, f"address refused: {address[0]}")
+        opened = socket.socket(family, kind, protocol)
+        opened.setblocking(False)
+        return opened
+
+    def _is_numeric_and_permitted(self, address: str) -> bool:
+        try:
+            return self.permits(address)
+        except ValueError:  # a name here would be looked up by whoever connects
+            return False
 
 
 class VettingResolver(AbstractResolver):

@@ -51,7 +51,7 @@ def retry_after(header: str | None, now: datetime) -> float | None:
         return min(float(header[:9]), RETRY_AFTER_CAP_SECONDS)
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year or an hour of thirty digits is the latter
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -16,6 +16,7 @@ from changefeed.dispatch.backoff import retry_after
 from changefeed.dispatch.breaker import EndpointView
 from changefeed.dispatch.clock import DatabaseClock
 from changefeed.dispatch.messages import Parcel
+from changefeed.dispatch.redaction import Redaction
 from changefeed.errors import AddressRefused
 from changefeed.models import AttemptOutcome
 from changefeed.signatures import key_of, sign
@@ -24,6 +25,8 @@ CONNECT_SECONDS = 3.0
 TOTAL_SECONDS = 10.0
 MOST_ANSWER_BYTES = 64 * 1024
 KEPT_ANSWER_CHARACTERS = 500
+# Enough that no secret is cut in two before it is found.
+_READ_ANSWER_BYTES = 4096
 TRANSIENT_REFUSALS = {408, 425, 429}
 REPLAY_HEADER = "webhook-replay"
 
@@ -61,6 +64,7 @@ class Sender:
     ) -> None:
         self._url = URL(endpoint.url)
         self._keys = [key_of(secret) for secret in endpoint.secrets]
+        self._redaction = Redaction(endpoint.url, endpoint.secrets)
         if not self._keys:
             raise ValueError("no signing secret")
         self._concurrency = endpoint.concurrency
@@ -74,6 +78,7 @@ class Sender:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 resolver=VettingResolver(self._policy),
+                socket_factory=self._policy.open_socket,
                 limit=self._concurrency,
                 keepalive_timeout=4,
             ),
@@ -106,11 +111,11 @@ class Sender:
         return Answer(
             outcome=_meaning(reply.status, reply.pause),
             status=reply.status,
-            text=reply.text(),
+            text=self._redaction.text(reply.text())[:KEPT_ANSWER_CHARACTERS],
             sent_at=sent_at,
             latency_ms=round((time.monotonic() - began) * 1000),
             retry_after=reply.pause,
-            document=bytes(reply.body),
+            document=self._redaction.document(bytes(reply.body)),
             is_cut=reply.is_json and not reply.is_whole,
         )
 
@@ -140,7 +145,10 @@ class Sender:
         except TimeoutError:
             reply.problem = "timed out"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            reply.problem = f"{type(error).__name__}: {error}"[:KEPT_ANSWER_CHARACTERS]
+            reply.problem = f"{type(error).__name__}: {error}"
+        except Exception as error:
+            # Nothing that a receiver answers may end the sending to all others.
+            reply.problem = f"unreadable answer: {type(error).__name__}"
         return reply
 
 
@@ -166,11 +174,11 @@ class _Reply:
         response.close()
 
     def text(self) -> str:
-        """What people are shown of it."""
+        """What people are shown of it, still to be cut to KEPT_ANSWER_CHARACTERS."""
         if self.problem:
             shown = self.problem.encode(errors="replace").decode()
         else:
-            shown = self.body[:KEPT_ANSWER_CHARACTERS].decode(errors="replace")
+            shown = self.body[:_READ_ANSWER_BYTES].decode(errors="replace")
         return shown.replace("\x00", "")
 
 
