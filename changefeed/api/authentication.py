@@ -1,11 +1,15 @@
 """Who is calling the API: `Authorization: Api-Key …`, answered from memory when it can be."""
 
+from django.core.exceptions import RequestDataTooBig
+from django.http.request import UnreadablePostError
 from django.utils.translation import gettext_lazy as _
+from rest_framework import status
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import APIException, AuthenticationFailed, ParseError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
+from changefeed.clock import database_now
 from changefeed.errors import BadSignature
 from changefeed.keys import find_key
 from changefeed.models import ApiKey
@@ -14,10 +18,24 @@ from changefeed.signatures import verify
 _LONGEST_HEADER = 200
 
 
+class BodyTooLarge(APIException):
+    """More was sent than is read before its signature is known to hold."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = _("The body is too large; send it in several calls.")
+    default_code = "too_large"
+
+
 def _require_signature(request: Request, key: ApiKey) -> None:
     """Check the bytes that arrived, before anything reads a meaning into them."""
     try:
-        verify(request._request.body, request.headers, [key.signing_secret])
+        raw = request._request.body
+    except RequestDataTooBig:
+        raise BodyTooLarge from None
+    except UnreadablePostError:
+        raise ParseError(_("The body ended before its time.")) from None
+    try:
+        verify(raw, request.headers, [key.signing_secret], now=database_now())
     except BadSignature:
         raise AuthenticationFailed(
             _("The signature is missing, wrong, or more than five minutes old.")
