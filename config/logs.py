@@ -6,20 +6,29 @@ from typing import Any
 import structlog
 
 SECRET_KEYS = re.compile(r"authorization|api.?key|secret|password|cookie|token|signature", re.I)
-KEY_VALUE = re.compile(
-    r"(Api-Key\s+(?:sk_[0-9a-f]{10}_)?|\bwhsec_|\bsk_[0-9a-f]{10}_)[^\s\"'&,;/]+", re.I
-)
+KEY_VALUE = re.compile(r"(Api-Key\s+(?:sk_[0-9a-f]{10}_)?|sk_[0-9a-f]{10}_)[^\s\"'&,;/]+", re.I)
+SECRET_VALUE = re.compile(r"(whsec_)(?:[A-Za-z0-9+/=]|\\+/|%2[BF]|%3D)+", re.I)
+"""Base64, which has slashes in it, also as JSON and URLs write it."""
 PHONE = re.compile(
     r"(?:(?<!\d)|(?<=%[0-9A-F]{2}))"  # a digit before it may end an escape such as %20
     r"((?:(?:\+|00)?86(?:[ -]|%20)?)?1[3-9]\d)[ -]?\d{4}[ -]?(\d{4})(?!\d)"
 )
-ROW = re.compile(r"(DETAIL: +|CONTEXT: +COPY )[^\n]*")
-"""Where PostgreSQL quotes the row that it refused, with everything that stands in it."""
+ROW = re.compile(
+    r"(DETAIL: +|CONTEXT: +(?:COPY|JSON data|unnamed portal|portal) )"
+    r".*?(?=\n[ |]*(?:HINT|CONTEXT|QUERY|LOCATION): |\n[ |]*\n[ |]*(?:The above|During handling) "
+    r"|\Z)",
+    re.S,
+)
+"""Where PostgreSQL quotes the row that it refused, with everything that stands in it.
+
+A value may hold line breaks, so what is quoted ends only where something else begins.
+"""
 
 
 def mask_text(text: str) -> str:
     """The text without keys, webhook secrets, mainland mobile numbers and quoted rows."""
     text = KEY_VALUE.sub(r"\1***", text)
+    text = SECRET_VALUE.sub(r"\1***", text)
     text = ROW.sub(r"\1***", text)
     return PHONE.sub(r"\1****\2", text)
 
