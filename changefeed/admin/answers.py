@@ -1,13 +1,39 @@
 """Attempts as pages show them: hostile text stays text, personal data stays hidden."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connection
+
 from changefeed.admin.masking import personal_values, scrubbed
-from changefeed.models import Attempt, AttemptOutcome, Change
+from changefeed.dispatch.sending import KEPT_ANSWER_CHARACTERS
+from changefeed.models import Attempt, AttemptOutcome
 
 SHOWN_CHARACTERS = 200
+
+# An answer may repeat anything of its request: of a batch also what was told of other subjects,
+# of a message that stands for several also the old value of the first.
+_SENT_WITH = """
+WITH asked AS (
+    SELECT id, endpoint_id, sent_at, batch, subject_kind, subject_id, seq
+    FROM changefeed_attempt WHERE id = ANY (%(ids)s)
+), sent AS (
+    SELECT asked.id, request.subject_kind, request.subject_id, request.seq
+    FROM asked JOIN changefeed_attempt AS request USING (endpoint_id, sent_at)
+    WHERE asked.batch <> '' AND request.batch = asked.batch
+    UNION
+    SELECT id, subject_kind, subject_id, seq FROM asked
+)
+SELECT sent.id, change.field, change.old::text, change.new::text
+FROM sent CROSS JOIN LATERAL (
+    SELECT field, old, new FROM changefeed_change
+    WHERE subject_kind = sent.subject_kind AND subject_id = sent.subject_id AND seq <= sent.seq
+    ORDER BY seq DESC LIMIT %(most)s
+) AS change
+"""
+_MOST_PER_SUBJECT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +56,7 @@ class ShownAttempt:
 def shown_attempts(attempts: Iterable[Attempt], *, revealed: bool = False) -> list[ShownAttempt]:
     """The attempts as they may be read; one query more to know what must be hidden."""
     found = list(attempts)
-    said = {} if revealed else _personal({attempt.seq for attempt in found if attempt.answer})
+    said = {} if revealed else _personal([one for one in found if one.answer])
     return [
         ShownAttempt(
             sent_at=attempt.sent_at,
@@ -44,7 +70,7 @@ def shown_attempts(attempts: Iterable[Attempt], *, revealed: bool = False) -> li
             status=attempt.status,
             latency=f"{attempt.latency_ms:,}",
             answer=_cut(
-                attempt.answer if revealed else scrubbed(attempt.answer, said.get(attempt.seq, ()))
+                attempt.answer if revealed else _scrubbed(attempt.answer, said.get(attempt.pk, ()))
             ),
         )
         for attempt in found
@@ -55,15 +81,26 @@ def shown_answer(attempt: Attempt, *, revealed: bool) -> str:
     """The whole kept answer of one attempt."""
     if revealed:
         return attempt.answer
-    return scrubbed(attempt.answer, _personal({attempt.seq}).get(attempt.seq, ()))
+    return _scrubbed(attempt.answer, _personal([attempt]).get(attempt.pk, ()))
 
 
-def _personal(seqs: set[int]) -> dict[int, Sequence[tuple[str, str]]]:
-    rows = Change.objects.filter(seq__in=seqs).values_list("seq", "field", "old", "new")
-    return {
-        seq: list({*personal_values(old, field), *personal_values(new, field)})
-        for seq, field, old, new in rows
-    }
+def _scrubbed(answer: str, personal: Iterable[tuple[str, str]]) -> str:
+    return scrubbed(answer, personal, is_cut=len(answer) >= KEPT_ANSWER_CHARACTERS)
+
+
+def _personal(attempts: Sequence[Attempt]) -> dict[int, set[tuple[str, str]]]:
+    """What each attempt's request told of people, by the attempt's id; one query."""
+    found: dict[int, set[tuple[str, str]]] = {}
+    if not attempts:
+        return found
+    with connection.cursor() as cursor:
+        cursor.execute(_SENT_WITH, {"ids": [one.pk for one in attempts], "most": _MOST_PER_SUBJECT})
+        for pk, field, *values in cursor.fetchall():
+            said = found.setdefault(pk, set())
+            for value in values:
+                if value is not None:
+                    said.update(personal_values(json.loads(value), field))
+    return found
 
 
 def _cut(text: str) -> str:
