@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -44,6 +44,14 @@ class ReasonForm(BaseDialogForm):
 def actor_of(user: User | AnonymousUser | AbstractBaseUser) -> str:
     """The name under which a staff user appears in the feed and the logs."""
     return f"user:{user.get_username()}"
+
+
+def found_or_404(admin: ModelAdmin, request: HttpRequest, object_id: str) -> Any:
+    """The row that an act is about; Http404 for an id that is gone or never was one."""
+    found = admin.get_object(request, object_id)
+    if found is None:
+        raise Http404
+    return found
 
 
 def to_page(request: HttpRequest, view: str, *args: Any) -> HttpResponse:

@@ -9,11 +9,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from changefeed.admin.base import ReadOnlyAdmin
 from changefeed.admin.words import span_text
+from changefeed.clock import database_now
 from changefeed.consumers import (
     MOST_COUNTED,
     PULL_SCOPE,
@@ -33,7 +33,7 @@ class PullCursorAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        now = timezone.now()
+        now = database_now()
         retention = timedelta(days=settings.FEED_RETENTION_DAYS)
         found = consumers(now, retention)
         title = _("Pulling consumers")

@@ -16,7 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
 from changefeed import lifecycle
-from changefeed.admin.base import ReasonForm, actor_of, to_page
+from changefeed.admin.base import ReasonForm, actor_of, found_or_404, to_page
 from changefeed.dispatch.pinging import ping
 from changefeed.models import AttemptOutcome, Endpoint
 
@@ -72,7 +72,7 @@ class EndpointActs(ModelAdmin):
         },
     )
     def resume(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        lifecycle.resume_endpoint(self._locate(object_id), actor=actor_of(request.user))
+        lifecycle.resume_endpoint(self._locate(request, object_id), actor=actor_of(request.user))
         messages.success(request, _("Sending resumes."))
         return self._back(request, object_id)
 
@@ -88,7 +88,7 @@ class EndpointActs(ModelAdmin):
     )
     def pause(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
         lifecycle.pause_endpoint(
-            self._locate(object_id),
+            self._locate(request, object_id),
             actor=actor_of(request.user),
             reason=form.cleaned_data["reason"],
         )
@@ -109,7 +109,9 @@ class EndpointActs(ModelAdmin):
         },
     )
     def rotate_secret(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        secret = lifecycle.rotate_secret(self._locate(object_id), actor=actor_of(request.user))
+        secret = lifecycle.rotate_secret(
+            self._locate(request, object_id), actor=actor_of(request.user)
+        )
         show_secret(request, secret)
         return self._back(request, object_id)
 
@@ -124,7 +126,9 @@ class EndpointActs(ModelAdmin):
         },
     )
     def retire_secrets(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        dropped = lifecycle.retire_secrets(self._locate(object_id), actor=actor_of(request.user))
+        dropped = lifecycle.retire_secrets(
+            self._locate(request, object_id), actor=actor_of(request.user)
+        )
         messages.success(request, _("Secrets retired: %(count)d.") % {"count": dropped})
         return self._back(request, object_id)
 
@@ -139,14 +143,17 @@ class EndpointActs(ModelAdmin):
         },
     )
     def remove(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        pending = lifecycle.remove_endpoint(self._locate(object_id), actor=actor_of(request.user))
+        pending = lifecycle.remove_endpoint(
+            self._locate(request, object_id), actor=actor_of(request.user)
+        )
         messages.success(
             request, _("Endpoint removed; subjects given up: %(count)d.") % {"count": pending}
         )
         return to_page(request, "changefeed_endpoint_changelist")
 
-    def _locate(self, object_id: str) -> Endpoint:
-        return Endpoint.objects.get(pk=object_id)
+    def _locate(self, request: HttpRequest, object_id: str) -> Endpoint:
+        found: Endpoint = found_or_404(self, request, object_id)
+        return found
 
     def _back(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return to_page(request, "changefeed_endpoint_change", object_id)

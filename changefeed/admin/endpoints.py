@@ -25,6 +25,7 @@ from changefeed.admin.filters import words_of
 from changefeed.admin.overview import overview_context
 from changefeed.admin.replaying import ReplayingPages
 from changefeed.admin.words import span_text, state_word
+from changefeed.dispatch.redaction import address_without_query
 from changefeed.models import Endpoint, EndpointState, FeedAlert
 
 
@@ -93,7 +94,7 @@ class EndpointAdmin(ReplayingPages, EndpointActs):
 
     @display(description=gettext_lazy("address"))
     def shown_address(self, endpoint: Endpoint) -> str:
-        return endpoint.url
+        return address_without_query(endpoint.url)
 
     @display(description=gettext_lazy("state"), ordering="state")
     def shown_state(self, endpoint: Endpoint) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import structlog
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
@@ -11,9 +12,11 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from changefeed.admin.base import to_page
+from changefeed.admin.base import actor_of, found_or_404, to_page
 from changefeed.keys import SCOPES, issue_key, revoke_key
 from changefeed.models import ApiKey
+
+log = structlog.get_logger(__name__)
 
 
 class ApiKeyForm(forms.ModelForm):
@@ -72,6 +75,7 @@ class ApiKeyAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
         plain = issue_key(obj)
+        log.info("key made", key=obj.name, scopes=obj.scopes, actor=actor_of(request.user))
         messages.warning(request, _("API key, shown this once: %(key)s") % {"key": plain})
 
     @action(
@@ -85,6 +89,8 @@ class ApiKeyAdmin(ModelAdmin):
         },
     )
     def revoke(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        revoke_key(ApiKey.objects.get(pk=object_id))
+        key = found_or_404(self, request, object_id)
+        revoke_key(key)
+        log.info("key revoked", key=key.name, actor=actor_of(request.user))
         messages.success(request, _("The key is revoked."))
         return to_page(request, "changefeed_apikey_change", object_id)

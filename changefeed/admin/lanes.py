@@ -92,7 +92,7 @@ class FeedLaneAdmin(RevealingAdmin, ReadOnlyAdmin):
     )
     def resume(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         try:
-            lifecycle.resume_lane(FeedLane(pk=object_id), actor=actor_of(request.user))
+            lifecycle.resume_lane(self._located(request, object_id), actor=actor_of(request.user))
         except NotParked:
             return self._not_parked(request)
         messages.success(request, _("The lane is tried again."))
@@ -113,7 +113,7 @@ class FeedLaneAdmin(RevealingAdmin, ReadOnlyAdmin):
     def skip(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
         try:
             lifecycle.skip_change(
-                FeedLane(pk=object_id),
+                self._located(request, object_id),
                 actor=actor_of(request.user),
                 reason=form.cleaned_data["reason"],
             )
@@ -121,6 +121,13 @@ class FeedLaneAdmin(RevealingAdmin, ReadOnlyAdmin):
             return self._not_parked(request)
         messages.success(request, _("The change was skipped and the gap recorded."))
         return to_page(request, "changefeed_feedlane_changelist")
+
+    def _located(self, request: HttpRequest, object_id: str) -> FeedLane:
+        """The lane; one that is gone meanwhile has been delivered, and is parked no more."""
+        lane: FeedLane | None = self.get_object(request, object_id)
+        if lane is None:
+            raise NotParked(object_id)
+        return lane
 
     def _not_parked(self, request: HttpRequest) -> HttpResponse:
         messages.error(request, _("This lane is not parked any more. Nothing was changed."))
