@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from changefeed.recording import record_change
 from orders.actors import Actor
 from orders.errors import ReasonMissing, WrongState
@@ -59,7 +59,7 @@ def _cancel(order: Order, actor: Actor, reason: str) -> None:
         raise WrongState(
             _("A child order is with the warehouse already; cancel the others one by one.")
         )
-    now = timezone.now()
+    now = database_now()
     for hold in order.holds.open().select_for_update():
         hold.mark_upheld(by=actor.name, at=now, reason=reason, follow_up="")
         hold.save()

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from orders.actors import Actor
 from orders.divisions import Place
 from orders.errors import VersionConflict, WrongState
@@ -42,7 +42,7 @@ def change_order(
     order = locked_order_by_number(number)
     if version is not None and version != order.version:
         raise VersionConflict(order.version)
-    change.check_payment(order, timezone.now())
+    change.check_payment(order, database_now())
     _change(order, change, actor, reason)
     for child in child_orders(order):
         _change(child, change, actor, reason)
@@ -109,7 +109,7 @@ def after_change(order: Order, actor: Actor, *, is_correction: bool = True) -> N
             state=HoldState.UPHELD, follow_up=FollowUp.CORRECTION, corrected_at__isnull=True
         )
         for hold in waiting:
-            hold.corrected_at = timezone.now()
+            hold.corrected_at = database_now()
             hold.save(update_fields=["corrected_at"])
     screen_locked(order, ScreeningDecision.Cause.CHANGE)
     if not blocking_holds(order).exists():

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from django.utils import timezone
-
+from changefeed.clock import database_now
 from orders.actors import Actor
 from orders.lifecycle.reading import blocking_holds, child_orders, split_parent
 from orders.lifecycle.timeline import note
@@ -25,7 +24,7 @@ def _follow(parent: Order, actor: Actor) -> None:
     if not states:
         if parent.state != OrderState.CANCELLED:
             for hold in parent.holds.open():
-                hold.mark_released(by=actor.name, at=timezone.now(), reason="")
+                hold.mark_released(by=actor.name, at=database_now(), reason="")
                 hold.save()
             parent.mark_cancelled()
             parent.save()
@@ -46,7 +45,7 @@ def _advance(parent: Order, reached: int, actor: Actor) -> None:
         parent.mark_clean()
     elif parent.state == OrderState.ON_HOLD:
         parent.mark_cleared()
-    steps = (lambda: parent.mark_dispatched(timezone.now()), parent.mark_shipped)
+    steps = (lambda: parent.mark_dispatched(database_now()), parent.mark_shipped)
     for step in (*steps, parent.mark_delivered)[_position(parent) : reached]:
         step()
         parent.save()

@@ -1,9 +1,9 @@
 """Asking the warehouse to stop a dispatched order."""
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from orders.actors import Actor
 from orders.errors import AlreadyDone, ReasonMissing, WrongState
 from orders.intake.holding import HoldDraft
@@ -76,7 +76,7 @@ def hold_stopped(order: Order, purpose: StopRequest.Purpose, reason: str) -> Non
             one.refresh_from_db(fields=["version"])
     if purpose == Purpose.HOLD:
         draft = HoldDraft(HoldOwner.MANUAL, reason, Risk.MEDIUM.value)
-        open_hold(order, draft, timezone.now())
+        open_hold(order, draft, database_now())
 
 
 def _require_own_parcels(order: Order) -> None:
@@ -90,7 +90,7 @@ def _require_own_parcels(order: Order) -> None:
 
 
 def _freeze_parcels(order: Order, reason: str) -> None:
-    now = timezone.now()
+    now = database_now()
     shipments = Shipment.objects.select_for_update(of=("self",)).filter(
         order=order, state__in=[ShipmentState.PLANNED, *BEING_PACKED]
     )

@@ -2,8 +2,8 @@
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
-from django.utils import timezone
 
+from changefeed.clock import database_now
 from orders.actors import SYSTEM
 from orders.lifecycle.holds import go_on
 from orders.lifecycle.reading import locked_order, units_to_send
@@ -48,7 +48,7 @@ def _fill(order_id: int) -> bool:
     if order.stock_warehouse_id is None:
         return False
     order.save(update_fields=["stock_warehouse"])
-    hold.mark_released(by=SYSTEM.name, at=timezone.now(), reason="")
+    hold.mark_released(by=SYSTEM.name, at=database_now(), reason="")
     hold.save()
     note(order, "stock_filled", SYSTEM)
     go_on(order, SYSTEM)

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from orders.actors import Actor
 from orders.errors import NotFound, WrongState
 from orders.lifecycle.parents import follow_children
@@ -39,7 +39,7 @@ def record_shipment_event(
     shipment.order = order
     if _is_repeated(shipment, event):
         return shipment
-    moment = at or timezone.now()
+    moment = at or database_now()
     _ACTS[event](shipment, order, actor, moment, waybill)
     return shipment
 

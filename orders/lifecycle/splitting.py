@@ -6,9 +6,9 @@ from decimal import Decimal
 from string import ascii_uppercase
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from orders.actors import SYSTEM, Actor
 from orders.errors import NotFound, WrongState
 from orders.lifecycle.dispatching import hold_for_stock
@@ -97,7 +97,7 @@ def _child_numbers(parent: Order, count: int) -> list[str]:
 def _lift_stock_hold(parent: Order, actor: Actor) -> None:
     """A split order takes nothing from stock itself, so it is not short of anything."""
     for hold in parent.holds.open().filter(owner=HoldOwner.STOCK):
-        hold.mark_released(by=actor.name, at=timezone.now(), reason="")
+        hold.mark_released(by=actor.name, at=database_now(), reason="")
         hold.save()
 
 
@@ -107,7 +107,7 @@ def _reserve_for_child(child: Order, warehouse_id: int | None, actor: Actor) -> 
     request = StockRequest(child.number, units_needed(child.lines.all()), tried)
     child.stock_warehouse_id = reserve_stock([request], actor.name)[0]
     if child.stock_warehouse_id is None:
-        hold_for_stock(child, timezone.now())
+        hold_for_stock(child, database_now())
     child.save()
 
 
@@ -232,7 +232,7 @@ def _follow(main: Order, other: Order) -> None:
     """
     other.merged_into_number = main.number
     other.warehouse_id = main.warehouse_id or main.stock_warehouse_id
-    now = timezone.now()
+    now = database_now()
     for hold in other.holds.open().exclude(owner=HoldOwner.STOCK):
         hold.mark_released(by=SYSTEM.name, at=now, reason=main.number)
         hold.save()

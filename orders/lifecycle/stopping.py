@@ -1,7 +1,6 @@
 """What the warehouse's answers to a request to stop lead to."""
 
-from django.utils import timezone
-
+from changefeed.clock import database_now
 from orders.actors import Actor
 from orders.lifecycle.cancelling import cancel_locked
 from orders.lifecycle.changing import after_change, apply_fields
@@ -34,7 +33,7 @@ def answer_stop(order: Order, actor: Actor) -> None:
     ]
     if len(stopped) + len(too_late) < len(asked):
         return
-    now = timezone.now()
+    now = database_now()
     if too_late:
         resume_parcels([order], now, reroute=False)
         request.mark_refused(now)

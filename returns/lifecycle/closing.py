@@ -1,9 +1,9 @@
 """The end of a return: everything done, or withdrawn before the goods came."""
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from orders.actors import Actor
 from orders.errors import WrongState
 from orders.lifecycle.customers import forget_return
@@ -25,7 +25,7 @@ def close_return(number: str, *, actor: Actor) -> ReturnRequest:
         raise refusal(request)
     if request.state == ReturnState.REQUESTED or not request.is_done:
         raise WrongState(_("The return still waits for a decision or for its goods."))
-    request.mark_closed(by=actor.name, at=timezone.now())
+    request.mark_closed(by=actor.name, at=database_now())
     request.save()
     note(request.order, "return_closed", actor, number=number)
     return request
@@ -44,7 +44,7 @@ def withdraw_return(number: str, *, actor: Actor, reason: str = "") -> ReturnReq
         raise WrongState(_("The refund was asked for already; close the return instead."))
     if not was_approved and request.state != ReturnState.REQUESTED:
         raise refusal(request)
-    request.mark_withdrawn(by=actor.name, at=timezone.now())
+    request.mark_withdrawn(by=actor.name, at=database_now())
     request.save()
     if was_approved:
         forget_return(request.number, actor=actor)

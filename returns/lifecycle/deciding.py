@@ -1,8 +1,8 @@
 """A person's answer to a request: approved or refused, by one person only."""
 
 from django.db import transaction
-from django.utils import timezone
 
+from changefeed.clock import database_now
 from orders.actors import Actor
 from orders.errors import ReasonMissing
 from orders.lifecycle.customers import record_return
@@ -24,7 +24,7 @@ def approve_return(number: str, *, actor: Actor, reason: str = "") -> ReturnRequ
     request = locked_return(number)
     if request.state != ReturnState.REQUESTED:
         raise refusal(request)
-    now = timezone.now()
+    now = database_now()
     request.mark_approved(by=actor.name, at=now, reason=reason.strip())
     request.save()
     record_return(
@@ -52,7 +52,7 @@ def refuse_return(number: str, *, actor: Actor, reason: str) -> ReturnRequest:
     request = locked_return(number)
     if request.state != ReturnState.REQUESTED:
         raise refusal(request)
-    request.mark_refused(by=actor.name, at=timezone.now(), reason=reason.strip())
+    request.mark_refused(by=actor.name, at=database_now(), reason=reason.strip())
     request.save()
     note(request.order, "return_refused", actor, reason.strip(), number=number)
     return request

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from orders.actors import Actor
 from orders.errors import FieldError, WrongState
 from orders.lifecycle.stock import receive_stock
@@ -55,7 +55,7 @@ def receive_goods(
         line.save(update_fields=["good_units", "bad_units", "refund_amount"])
     assert place is not None
     request.refund_amount = sum((line.refund_amount for line in lines), NOTHING)
-    request.mark_received(by=actor.name, at=timezone.now(), warehouse=place)
+    request.mark_received(by=actor.name, at=database_now(), warehouse=place)
     request.save()
     _put_back(lines, place, request.order.number, actor)
     ask_refund(request)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from changefeed.clock import database_now
 from orders.actors import Actor
 from orders.errors import DifferentBody, FieldError, ReasonMissing
 from orders.lifecycle.reading import locked_order_by_number
@@ -81,7 +81,7 @@ def _request(
             return known
     chosen = _checked(order, lines, kind)
     refunds = [_refund(line, units, kind) for line, units in chosen]
-    now = timezone.now()
+    now = database_now()
     request = ReturnRequest.objects.create(
         number=f"RT-{now:%y%m%d}-{''.join(secrets.choice(_ALPHABET) for _digit in range(8))}",
         order=order,
@@ -125,7 +125,7 @@ def _checked(
 ) -> list[tuple[ReturnableLine, int]]:
     if kind not in ReturnKind.values:
         raise InvalidReturn([FieldError("kind", "unknown_kind", _("There is no such kind."))])
-    standing = {one.line.position: one for one in returnable_lines(order, kind, timezone.now())}
+    standing = {one.line.position: one for one in returnable_lines(order, kind, database_now())}
     errors, chosen, seen = [], [], set()
     for index, line in enumerate(lines):
         found = standing.get(line.position)
