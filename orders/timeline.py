@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import FieldDoesNotExist
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import Order, ScreeningDecision
+from orders.models import Order, ScreeningDecision, StopRequest
 
 TITLES: dict[str, str | Promise] = {
     "received": _("Received"),
@@ -56,6 +57,27 @@ class TimelineItem:
     source: str = ""
     reason: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the act was about, in words: fields, a purpose, a parcel and its waybill."""
+        purpose = self.detail.get("purpose")
+        named = [field_word(name) for name in self.detail.get("fields", ())]
+        if purpose in StopRequest.Purpose.values:
+            named.append(str(StopRequest.Purpose(purpose).label))
+        return named + [
+            str(self.detail[key]) for key in ("parcel", "waybill") if key in self.detail
+        ]
+
+
+def field_word(name: str) -> str:
+    """What a key field of a change is called."""
+    if name == "ship_to":
+        return gettext("address or recipient")
+    try:
+        return str(Order._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
+    except FieldDoesNotExist:
+        return name
 
 
 def timeline_of(order: Order) -> list[TimelineItem]:

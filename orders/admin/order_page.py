@@ -18,8 +18,10 @@ from orders.admin.facts_shown import (
     shown_lines,
     traits,
 )
+from orders.admin.stop_shown import ShownStop, shown_stop
+from orders.admin.told_shown import Telling, telling_of
 from orders.admin.traces import ShownTrace, shown_trace
-from orders.models import Effect, Order, ScreeningDecision, Shipment, StopRequest
+from orders.models import Effect, Order, ScreeningDecision, Shipment
 from orders.timeline import TimelineItem, timeline_of
 from rules.decision import Decision
 from rules.sentences import action_phrase, sentence_for_match
@@ -49,12 +51,13 @@ class OrderPage:
     traits: list[str]
     holds: list[BoardRow]
     shipments: list[Shipment]
-    stop: StopRequest | None
+    stop: ShownStop | None
     effects: list[Effect]
     decision: ShownDecision | None
     trace: ShownTrace | None
     relatives: list[tuple[str, Order]]
     timeline: list[TimelineItem]
+    telling: Telling | None
 
 
 def read_order_page(order: Order, user: User, now: datetime, *, revealed: bool) -> OrderPage:
@@ -62,6 +65,16 @@ def read_order_page(order: Order, user: User, now: datetime, *, revealed: bool) 
     latest = order.decisions.order_by("-at", "-id").first()
     if latest is not None:
         latest.order = order
+    shipments = list(
+        order.shipments.select_related("warehouse", "courier", "packaging").order_by("id")
+    )
+    story = timeline_of(order)
+    asked = order.stop_requests.order_by("-id").first()
+    may_see = user.has_perm("changefeed.view_endpoint")
+    telling = telling_of(order, user) if may_see or asked else None
+    stop = None
+    if asked and telling:
+        stop = shown_stop(order, asked, shipments, story, telling, user, now, revealed=revealed)
     return OrderPage(
         order=order,
         contact=contact_of(order, revealed=revealed),
@@ -70,15 +83,14 @@ def read_order_page(order: Order, user: User, now: datetime, *, revealed: bool) 
         coupons=shown_coupons(order),
         traits=traits(order),
         holds=[board_row(hold, user, now) for hold in holds],
-        shipments=list(
-            order.shipments.select_related("warehouse", "courier", "packaging").order_by("id")
-        ),
-        stop=order.stop_requests.order_by("-id").first(),
+        shipments=shipments,
+        stop=stop,
         effects=list(order.effects.order_by("id")),
         decision=shown_decision(latest),
         trace=shown_trace(latest, with_links=user.has_perm("rules.view_rule")),
         relatives=relatives_of(order),
-        timeline=timeline_of(order)[::-1],
+        timeline=story[::-1],
+        telling=telling if may_see else None,
     )
 
 

@@ -136,7 +136,7 @@ def test_page_asks_a_bounded_number_of_queries(supervisor):
     )
 
     assert len(queries(supervisor, page_of(order))) == len(queries(supervisor, page_of(larger)))
-    assert len(queries(supervisor, page_of(order))) <= 24
+    assert len(queries(supervisor, page_of(order))) <= 25
 
 
 def test_buttons_follow_state_and_permission(supervisor):

@@ -1,0 +1,271 @@
+"""A stop request as the order page tells it: who asked what of whom, who answers, what follows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from changefeed.models import Change
+from changefeed.telling import CHANGES_LOOKED_AT
+from orders.admin.facts_shown import mask_street
+from orders.admin.told_shown import ShownSystem, Telling, counted
+from orders.display import person, span
+from orders.models import Order, Shipment, StopRequest
+from orders.phones import mask_name, mask_phone
+from orders.timeline import TimelineItem, field_word
+
+Purpose, State = StopRequest.Purpose, StopRequest.State
+ANSWERS = {
+    "warehouse_stopped": gettext_lazy("stopped"),
+    "warehouse_refused": gettext_lazy("picked already"),
+    "shipped": gettext_lazy("shipped already"),
+}
+NEWS_FOR = timedelta(days=1)
+# What tells the feed of an answer that may decide.
+DECIDING = ("shipment.frozen", "shipment.freeze_refused", "shipment.shipped")
+# The answer is stamped by this process, what it changed by the database.
+_CLOCKS_APART = timedelta(seconds=10)
+
+_ASKED: dict[str, str | Promise] = {
+    Purpose.HOLD: gettext_lazy("asked to hold the order again"),
+    Purpose.CHANGE: gettext_lazy("asked to change the order"),
+    Purpose.CANCEL: gettext_lazy("asked to cancel the order"),
+}
+_IF_STOPPED: dict[str, str | Promise] = {
+    Purpose.HOLD: gettext_lazy("Stopped: the order is held for a supervisor."),
+    Purpose.CHANGE: gettext_lazy(
+        "Stopped: the change is made, the order is screened again and, when nothing holds it, "
+        "dispatched again."
+    ),
+    Purpose.CANCEL: gettext_lazy("Stopped: the order is cancelled and its stock is free again."),
+}
+_IF_PICKED: dict[str, str | Promise] = {
+    Purpose.HOLD: gettext_lazy("Picked already: it is not held, and the parcel goes out."),
+    Purpose.CHANGE: gettext_lazy("Picked already: nothing is changed, and the parcel goes out."),
+    Purpose.CANCEL: gettext_lazy("Picked already: it is not cancelled, and the parcel goes out."),
+}
+_DECIDED: dict[tuple[str, str], str | Promise] = {
+    (State.CARRIED_OUT, Purpose.HOLD): gettext_lazy("The warehouse stopped it: it was held."),
+    (State.CARRIED_OUT, Purpose.CHANGE): gettext_lazy(
+        "The warehouse stopped it: the change was made and the order screened again."
+    ),
+    (State.CARRIED_OUT, Purpose.CANCEL): gettext_lazy(
+        "The warehouse stopped it: the order was cancelled."
+    ),
+    (State.REFUSED, Purpose.HOLD): gettext_lazy("It was too late: the order was not held."),
+    (State.REFUSED, Purpose.CHANGE): gettext_lazy("It was too late: nothing was changed."),
+    (State.REFUSED, Purpose.CANCEL): gettext_lazy("It was too late: it was not cancelled."),
+}
+_REMEDY: dict[str, str | Promise] = {
+    Purpose.HOLD: gettext_lazy("The parcel goes out. Ask the courier if it must come back."),
+    Purpose.CHANGE: gettext_lazy(
+        "The parcel goes out as it was. Ask the courier to redirect it, or tell the customer."
+    ),
+    Purpose.CANCEL: gettext_lazy("The parcel goes out. A return can be requested once it shipped."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAnswer:
+    """One parcel: whether it was stopped, by whose word, or that its warehouse must still say."""
+
+    parcel: str
+    link: str
+    warehouse: str
+    word: str
+    who: str = ""
+    at: datetime | None = None
+    answer_link: str = ""
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.at is None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStop:
+    """The whole request; systems are empty for who may not see them, and `*_count` says it.
+
+    `is_unheard` when no downstream system takes requests to stop, `is_news` for a day.
+    """
+
+    request: StopRequest
+    headline: str
+    asked: str
+    wishes: list[tuple[str, str]]
+    asked_of: list[ShownSystem]
+    asked_count: str
+    answers: list[ShownAnswer]
+    outlook: list[str]
+    result: str
+    remedy: str
+    told: list[ShownSystem]
+    told_count: str
+    is_unheard: bool
+    is_news: bool
+
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self.request.state == State.WAITING)
+
+
+def shown_stop(
+    order: Order,
+    request: StopRequest,
+    parcels: Sequence[Shipment],
+    story: Sequence[TimelineItem],
+    telling: Telling,
+    user: User,
+    now: datetime,
+    *,
+    revealed: bool,
+) -> ShownStop:
+    """The request in words; one read more, of what the feed recorded about it."""
+    answers = _answers(request, parcels, story, user)
+    asked_seqs, decided_seqs = _seqs_of(order, request)
+    asked_of = telling.news_of(asked_seqs)
+    told = telling.news_of(decided_seqs) if request.answered_at else []
+    is_waiting = request.state == State.WAITING
+    is_refused = request.state == State.REFUSED
+    purpose = request.purpose
+    return ShownStop(
+        request=request,
+        headline=_headline(request, answers, now),
+        asked=str(_ASKED[purpose]),
+        wishes=_wishes(request.fields, revealed=revealed),
+        asked_of=asked_of if telling.may_see else [],
+        asked_count=_count(asked_of, telling),
+        answers=answers,
+        outlook=[str(_IF_STOPPED[purpose]), str(_IF_PICKED[purpose])] if is_waiting else [],
+        result="" if is_waiting else str(_DECIDED[request.state, purpose]),
+        remedy=str(_REMEDY[purpose]) if is_refused else "",
+        told=told if telling.may_see else [],
+        told_count=_count(told, telling),
+        is_unheard=bool(asked_seqs) and not asked_of,
+        is_news=is_waiting or now - (request.answered_at or now) < NEWS_FOR,
+    )
+
+
+def _headline(request: StopRequest, answers: Sequence[ShownAnswer], now: datetime) -> str:
+    if request.state != State.WAITING:
+        return str(_DECIDED[request.state, request.purpose])
+    silent = dict.fromkeys(one.warehouse for one in answers if one.is_waiting)
+    return _("%(who)s waits for %(warehouse)s to answer, for %(span)s.") % {
+        "who": person(request.actor),
+        "warehouse": _(", ").join(silent) or _("the warehouse"),
+        "span": span(now - request.requested_at),
+    }
+
+
+def _answers(
+    request: StopRequest,
+    parcels: Sequence[Shipment],
+    story: Sequence[TimelineItem],
+    user: User,
+) -> list[ShownAnswer]:
+    """What each parcel's warehouse said, then the parcels that nobody spoke for yet."""
+    end = request.answered_at and request.answered_at + _CLOCKS_APART
+    known = {one.number: one for one in parcels}
+    given = {}
+    for item in story:
+        parcel = str(item.detail.get("parcel", ""))
+        is_of_it = item.at >= request.requested_at and (end is None or item.at <= end)
+        if item.act in ANSWERS and parcel and is_of_it:
+            shipment = known.get(parcel)
+            given[parcel] = ShownAnswer(
+                parcel,
+                _parcel_link(shipment, user),
+                shipment.warehouse.name if shipment else "",
+                str(ANSWERS[item.act]),
+                person(item.actor),
+                item.at,
+            )
+    silent = [
+        ShownAnswer(
+            one.number,
+            _parcel_link(one, user),
+            one.warehouse.name,
+            _("no answer yet"),
+            answer_link=reverse("admin:orders_shipment_answer_stop", args=(one.pk,))
+            if user.has_perm("orders.answer_shipment")
+            else "",
+        )
+        for one in parcels
+        if end is None
+        and one.freeze_requested_at
+        and not one.freeze_answer
+        and one.state in ("released", "picking")
+        and one.number not in given
+    ]
+    return [*given.values(), *silent]
+
+
+def _parcel_link(parcel: Shipment | None, user: User) -> str:
+    if parcel is None or not user.has_perm("orders.view_shipment"):
+        return ""
+    return reverse("admin:orders_shipment_change", args=(parcel.pk,))
+
+
+def _seqs_of(order: Order, request: StopRequest) -> tuple[set[int], set[int]]:
+    """What the feed said in the transaction of the request, and in that of the deciding answer."""
+    end = request.answered_at and request.answered_at + _CLOCKS_APART
+    known = Change.objects.filter(subject_kind="order", subject_id=order.number)
+    rows = list(known.order_by("-seq").values_list("seq", "kind", "xid", "at")[:CHANGES_LOOKED_AT])
+    # Newest first. Parcels are stopped before the request is written.
+    asked_in = next(
+        (
+            xid
+            for _seq, kind, xid, at in rows
+            if kind == "shipment.freeze_requested" and at <= request.requested_at
+        ),
+        None,
+    )
+    asked = {
+        seq
+        for seq, kind, xid, _at in rows
+        if (kind, xid) == ("shipment.freeze_requested", asked_in)
+    }
+    if not (asked and end):
+        return asked, set()
+    first = max(asked)
+    decided_in = next(
+        (xid for seq, kind, xid, at in rows if kind in DECIDING and seq > first and at <= end), None
+    )
+    return asked, {seq for seq, _kind, xid, _at in rows if xid == decided_in and seq > first}
+
+
+def _count(systems: Sequence[ShownSystem], telling: Telling) -> str:
+    return counted(systems) if systems and not telling.may_see else ""
+
+
+def _wishes(fields: dict[str, Any], *, revealed: bool) -> list[tuple[str, str]]:
+    """(field, new value) of a change that was asked for; contact data masked unless revealed."""
+    wishes = []
+    for name, value in fields.items():
+        if name == "ship_to" and isinstance(value, dict):
+            wishes += _contact_wishes(value, revealed=revealed)
+        else:
+            shown = value if isinstance(value, str) else _("yes") if value else _("no")
+            wishes.append((field_word(name), shown or "–"))
+    return wishes
+
+
+def _contact_wishes(sent: dict[str, Any], *, revealed: bool) -> list[tuple[str, str]]:
+    name, phone = str(sent.get("name", "")), str(sent.get("phone", ""))
+    street = str(sent.get("street", ""))
+    if not revealed:
+        name, phone, street = mask_name(name), mask_phone(phone), mask_street(street)
+    place = [str(sent.get(part, "")) for part in ("province", "city", "district")]
+    has_place = any(key in sent for key in ("province", "city", "district", "street"))
+    address = " ".join(filter(None, [*place, street if "street" in sent else ""]))
+    recipient = " ".join(filter(None, [name, phone]))
+    wishes = [(_("address"), address)] if has_place else []
+    if {"name", "phone"} & sent.keys():
+        wishes.append((_("recipient"), recipient))
+    return wishes
