@@ -47,6 +47,7 @@ INVARIANTS = (
     Invariant(15, "lag is told", checks_timing.lag_is_told, needs_calm=True),
     Invariant(16, "lanes bounded", checks_keeping.lanes_are_bounded),
     Invariant(17, "two beats are one", checks_delivery.dispatchers_agree),
+    Invariant(18, "paused left alone", checks_timing.paused_endpoints_are_left_alone, True),
 )
 
 Verdicts = dict[int, list[Violation] | None]

@@ -1,10 +1,12 @@
 """Invariants about what was pushed: everything, nothing else, in order, one at a time; pure."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
-from tests.chaos.histories import Change, Delivery, Endpoint, Fault, History
+from tests.chaos.histories import Change, Delivery, Endpoint, Fault, Gap, History, Replay
 from tests.chaos.violations import Violation, violation
 
 # Faults after which what was being sent may come again, and for how long after their end: a
@@ -20,6 +22,8 @@ WAKING_SECONDS = 1.5
 MOST_AWAKE = 3
 # A receiver learns late that a sender who gave up has gone.
 UNANSWERED_TOLERANCE = 0.5
+# Says what was left out, with the version of that; the sequence still orders it.
+SKIPPED = "lane.skipped"
 
 Pair = tuple[str, str]
 
@@ -34,13 +38,61 @@ def everything_arrives(history: History) -> list[Violation]:
         found.append(violation(words, *lost))
     for endpoint in history.endpoints:
         arrived = first_answers(history, endpoint.name)
-        missing = [one for one in wanted_by(endpoint, history) if one.id not in arrived]
+        wanted = list(wanted_by(endpoint, history))
+        missing = [one for one in wanted if one.id not in arrived]
         if missing:
             words = f"{len(missing)} changes never reached {endpoint.name}"
             found.append(violation(words, *missing))
+        again = [arrived[one.id] for one in wanted if one.id in arrived]
+        again = [one for one in again if one.is_replay]
+        if again:
+            words = f"{len(again)} changes reached {endpoint.name} first as replays"
+            found.append(violation(words, *again))
+    found += [*_replays_not_told(history), *_gaps_not_told(history)]
     if not history.quiet:
         found.append(violation("the feed did not come to rest in time"))
     return found
+
+
+def _replays_not_told(history: History) -> Iterator[Violation]:
+    """What a person asked to be told again is told again."""
+    changes = {one.id: one for one in history.changes}
+    for replay in history.replays:
+        told = {
+            id_
+            for one in history.deliveries
+            if one.endpoint == replay.endpoint and tells_again(one, replay)
+            for id_ in one.stands_for
+        }
+        given_up = gaps_of(replay.endpoint, history)
+        missing = [one for one in replay.ids if one not in told and one not in given_up]
+        if missing:
+            words = f"{len(missing)} changes were not told again to {replay.endpoint}"
+            found = (changes.get(one, one) for one in missing)
+            yield violation(f"{words} as a replay asked for", *found)
+
+
+def _gaps_not_told(history: History) -> Iterator[Violation]:
+    """What a person gave up on is named by a `lane.skipped`, and stays away from then on."""
+    named = {
+        (one.value["endpoint"], one.subject, one.value["id"])
+        for one in history.changes
+        if one.kind == SKIPPED and isinstance(one.value, dict)
+    }
+    for gap in history.gaps:
+        if (gap.endpoint, gap.subject, gap.id) not in named:
+            yield violation(f"no {SKIPPED} of {gap.subject} names what {gap.endpoint} misses", gap)
+        late = [
+            one
+            for one in history.deliveries
+            if one.endpoint == gap.endpoint and gap.id in one.stands_for and one.began > gap.ended
+        ]
+        if late:
+            words = f"{gap.endpoint} was sent a change of {gap.subject} that had been skipped"
+            yield violation(words, gap, *late)
+    known = {(one.endpoint, one.subject, one.id) for one in history.gaps}
+    if strays := sorted(named - known):
+        yield violation(f"{len(strays)} changes were skipped that nobody gave up on", *strays)
 
 
 def nothing_rolled_back(history: History) -> list[Violation]:
@@ -78,7 +130,7 @@ def in_order(history: History) -> list[Violation]:
         acknowledged = first_answers(history, endpoint.name)
         for changes in by_subject(wanted_by(endpoint, history)).values():
             for before, after in pairwise(changes):
-                if after.version < before.version:
+                if after.version < before.version and after.kind != SKIPPED:
                     words = f"{after.subject}: a later sequence has an earlier version"
                     found.append(violation(words, before, after))
                 sight = seen.get(after.id)
@@ -95,17 +147,51 @@ def in_order(history: History) -> list[Violation]:
                     f"{after.seq}) before it had acknowledged v{before.version} (seq {before.seq})"
                 )
                 found.append(violation(words, sight, beside or answer or "never acknowledged"))
+        found += _replays_out_of_order(endpoint, history)
     return found
+
+
+def _replays_out_of_order(endpoint: Endpoint, history: History) -> Iterator[Violation]:
+    """A replayed message follows the 2xx of its predecessor, or begins what was asked for."""
+    mine = [one for one in history.deliveries if one.endpoint == endpoint.name]
+    if not any(one.is_replay for one in mine):
+        return
+    # What was recorded before an endpoint was there can be told to it all the same.
+    wanted = by_subject(wanted_by(replace(endpoint, after_seq=0), history))
+    before: dict[str, str] = {}
+    for changes in wanted.values():
+        before.update({after.id: one.id for one, after in pairwise(changes)})
+    asked: Counter[str] = Counter()
+    for replay in history.replays:
+        if replay.endpoint == endpoint.name:
+            asked.update(replay.subjects or list(wanted))
+    for (_name, subject), deliveries in by_pair(mine).items():
+        latest: Delivery | None = None
+        restarts = 0
+        for one in deliveries:
+            if one.is_replay:
+                previous = before.get(one.stands_for[0], "")
+                follows = latest is not None and previous in latest.stands_for
+                if not follows and (latest is None or one.seq <= latest.seq):
+                    restarts += one.is_acknowledged
+                elif not follows:
+                    words = f"{endpoint.name} was told {subject} v{one.version} again out of order"
+                    yield violation(words, one, latest)
+            if one.is_acknowledged:
+                latest = one
+        if restarts > asked[subject]:
+            words = f"{endpoint.name} was told {subject} again {restarts} times"
+            yield violation(f"{words}, asked for were {asked[subject]}")
 
 
 def one_at_a_time(history: History) -> list[Violation]:
     """4. No overlapping requests per (endpoint, subject)."""
     found = []
-    stops = list(history.faults_of("stop"))
+    waking = {request for one in history.faults_of("stop") for request in wakings(history, one)}
     for (endpoint, subject), deliveries in by_pair(history.deliveries).items():
         requests = list({one.request: one for one in deliveries}.values())
         for before, after in pairwise(requests):
-            if any(is_late_waking(one, fault) for one in (before, after) for fault in stops):
+            if before.request in waking or after.request in waking:
                 continue
             slack = 0.0 if before.status is not None else UNANSWERED_TOLERANCE
             if after.began < before.ended - slack:
@@ -131,7 +217,13 @@ def no_needless_repeats(history: History) -> list[Violation]:
             words = f"{endpoint} was sent seq {seq} under {len(several)} ids"
             found.append(violation(words, *sorted(several)))
     for (endpoint, id_), deliveries in by_id.items():
-        if len({one.sha for one in deliveries}) > 1:
+        # A replay tells one by one what was first told in one message.
+        if any(one.covers for one in deliveries):
+            bodies = {(one.is_replay, one.sha) for one in deliveries}
+            differs = len(bodies) > len({is_replay for is_replay, _sha in bodies})
+        else:
+            differs = len({one.sha for one in deliveries}) > 1
+        if differs:
             words = f"{endpoint} was sent {id_} with different bodies"
             found.append(violation(words, *deliveries))
     excessive = [one for one, is_allowed in duplicates(history) if not is_allowed]
@@ -169,19 +261,18 @@ class Excuses:
     def __init__(self, history: History) -> None:
         self._faults = [one for one in history.faults if one.kind in DISRUPTIVE]
         self._sizes = {one.name: one.batch_size for one in history.endpoints}
+        self._waking = {request for one in self._faults for request in wakings(history, one)}
         self._used: Counter[tuple[int, str, str]] = Counter()
 
     def cover(self, again: Delivery, earlier: list[Delivery]) -> bool:
         """Whether a fault that is not used up excuses telling once more what `earlier` told."""
+        if again.request in self._waking:
+            return True
         for place, fault in enumerate(self._faults):
-            if is_late_waking(again, fault):
-                key, most = (place, "", "awake"), MOST_AWAKE
-            elif all(was_in_flight(one, fault) for one in earlier):
-                key = place, again.endpoint, again.subject
-                most = self._sizes.get(again.endpoint, 1)
-            else:
+            if not all(was_in_flight(one, fault) for one in earlier):
                 continue
-            if self._used[key] < most:
+            key = place, again.endpoint, again.subject
+            if self._used[key] < self._sizes.get(again.endpoint, 1):
                 self._used[key] += 1
                 return True
         return False
@@ -201,14 +292,32 @@ def was_in_flight(one: Delivery, fault: Fault) -> bool:
     return head is not None and one.seq >= head and one.ended + LONGEST_UNRECORDED >= fault.began
 
 
-def is_late_waking(one: Delivery, fault: Fault) -> bool:
-    """Whether a stopped dispatcher, going on, may have written a request that it had begun.
+def wakings(history: History, fault: Fault) -> list[int]:
+    """The requests that a stopped dispatcher may have written when it went on, few at most.
 
-    Nothing can come between its last look at the lease and the first byte but being stopped.
+    Nothing can come between its last look at the lease and the first byte but being stopped. Such
+    a request begins, for each of its subjects, with what was pending first at the stop.
     """
-    if fault.kind != "stop" or not 0 <= one.began - fault.ended <= WAKING_SECONDS:
-        return False
-    return (fault.heads or {}).get(f"{one.endpoint} {one.subject}") == one.seq
+    if fault.kind != "stop" or not fault.heads:
+        return []
+    requests: dict[int, dict[str, Delivery]] = defaultdict(dict)
+    for one in sorted(history.deliveries, key=lambda one: (one.began, one.item)):
+        if 0 <= one.began - fault.ended <= WAKING_SECONDS:
+            requests[one.request].setdefault(one.subject, one)
+    if not requests:
+        return []
+    pending: dict[str, int] = {}
+    for endpoint in history.endpoints:
+        for change in wanted_by(endpoint, history):
+            name = f"{endpoint.name} {change.subject}"
+            if change.seq >= fault.heads.get(name, math.inf):
+                pending.setdefault(name, change.seq)
+    found = [
+        request
+        for request, begins in requests.items()
+        if all(one.seq == pending.get(f"{one.endpoint} {one.subject}") for one in begins.values())
+    ]
+    return found[:MOST_AWAKE]
 
 
 def same_at_rest(history: History) -> list[Violation]:
@@ -260,12 +369,25 @@ def dispatchers_agree(history: History) -> list[Violation] | None:
 
 
 def wanted_by(endpoint: Endpoint, history: History) -> Iterator[Change]:
-    """The committed changes that an endpoint subscribes to, in sequence."""
+    """The committed changes that an endpoint is to be told, in sequence.
+
+    Not those that go back to who said so, nor those that a person gave up on.
+    """
+    given_up = gaps_of(endpoint.name, history)
     for change in sorted(history.changes, key=lambda change: change.seq):
-        if endpoint.wants(change) and not (
-            endpoint.source and change.withheld_from == endpoint.source
-        ):
+        is_echo = endpoint.source and change.withheld_from == endpoint.source
+        if endpoint.wants(change) and not is_echo and change.id not in given_up:
             yield change
+
+
+def tells_again(one: Delivery, replay: Replay) -> bool:
+    """Whether a delivery counts for a replay: what was on its way need not be told twice."""
+    return one.is_acknowledged and one.ended + COMPLETION_GRACE >= replay.began
+
+
+def gaps_of(endpoint: str, history: History) -> dict[str, Gap]:
+    """What a person gave up on for an endpoint, by the change's id."""
+    return {one.id: one for one in history.gaps if one.endpoint == endpoint}
 
 
 def by_subject(changes: Iterator[Change]) -> dict[str, list[Change]]:

@@ -69,7 +69,7 @@ def no_echo(history: History) -> list[Violation] | None:
     found = []
     acknowledged: dict[str, list[Delivery]] = defaultdict(list)
     for one in history.deliveries:
-        if one.is_acknowledged and not one.is_replay:
+        if one.is_acknowledged:
             for told in one.stands_for:
                 acknowledged[told].append(one)
     for edit in edits:

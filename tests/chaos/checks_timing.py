@@ -8,7 +8,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tests.chaos.checks_delivery import by_pair, first_answers, last_answers, wanted_by
+from tests.chaos.checks_delivery import (
+    by_pair,
+    first_answers,
+    gaps_of,
+    last_answers,
+    tells_again,
+    wanted_by,
+)
 from tests.chaos.histories import Endpoint, Fault, History, percentile
 from tests.chaos.violations import Violation, violation
 
@@ -18,17 +25,21 @@ FLOOR_SECONDS = 0.8
 # there are when a feed stands still.
 ENOUGH, SHARE = 30, 0.95
 FEW, SHARE_OF_FEW = 10, 0.75
+# Subjects that are refused; those that are parked are tried again by hand, at no drawn moment.
+REFUSED = ("poison", "parked")
 REFUSED_CAP = 600.0
 # Polling, claiming and a busy machine, on top of the drawn pause.
 LATE_SECONDS = 4.0
 LAG_SLACK_SECONDS = 2.0
 LAG_SLACK_SHARE = 0.25
 RECORDED_WITHIN = 1.0
+# Until a dispatcher has noticed a pause; it looks twenty times a second.
+NOTICED_WITHIN = 1.0
 
 
 def poison_stays_alone(history: History) -> list[Violation] | None:
     """6. A poison subject leaves the others' p99 within 1.5 times."""
-    return _compared(history, "poison", same_endpoint=True)
+    return _compared(history, *REFUSED, same_endpoint=True)
 
 
 def dead_endpoints_stay_alone(history: History) -> list[Violation] | None:
@@ -36,8 +47,8 @@ def dead_endpoints_stay_alone(history: History) -> list[Violation] | None:
     return _compared(history, "receiver", same_endpoint=False)
 
 
-def _compared(history: History, kind: str, *, same_endpoint: bool) -> list[Violation] | None:
-    faults = list(history.faults_of(kind))
+def _compared(history: History, *kinds: str, same_endpoint: bool) -> list[Violation] | None:
+    faults = list(history.faults_of(*kinds))
     struck = {one.endpoint for one in faults}
     if not faults:
         return None
@@ -75,7 +86,7 @@ def _delays(history: History, endpoint: Endpoint, fault: Fault) -> tuple[list[fl
     before: list[float] = []
     during: list[float] = []
     answers = first_answers(history, endpoint.name)
-    poisoned = {one.subject for one in history.faults_of("poison")}
+    poisoned = {one.subject for one in history.faults_of(*REFUSED)}
     latest: dict[str, float] = defaultdict(float)
     for change in wanted_by(endpoint, history):
         at = committed.get(change.token)
@@ -151,6 +162,10 @@ def lag_is_told(history: History) -> list[Violation] | None:
             if change.id in answers:
                 times.seen, times.known = answers[change.id].ended, latest[change.id].ended
             pending[endpoint.name].append(times)
+        for gap in gaps_of(endpoint.name, history).values():
+            at = next((one.at for one in history.changes if one.id == gap.id), gap.began)
+            pending[endpoint.name].append(Times(at, at, gap.began, gap.ended))
+        pending[endpoint.name] += _asked_again(history, endpoint.name)
         pending[endpoint.name].sort(key=lambda times: times.written)
     wrong = []
     for sample in samples:
@@ -167,6 +182,45 @@ def lag_is_told(history: History) -> list[Violation] | None:
         return []
     words = f"{len(wrong)} of {len(samples)} reported lags are not what receivers saw"
     return [violation(words, *wrong)]
+
+
+def _asked_again(history: History, endpoint: str) -> list["Times"]:
+    """A replay is pending from when it was asked for until all of it was told again.
+
+    How much of that an honest figure shows is left open, for what is still to come may be older.
+    """
+    found = []
+    for replay in history.replays:
+        if replay.endpoint == endpoint:
+            ids = set(replay.ids)
+            told: dict[str, float] = {}
+            for one in sorted(history.deliveries, key=lambda one: one.ended):
+                if one.endpoint == endpoint and tells_again(one, replay):
+                    for id_ in ids.intersection(one.stands_for):
+                        told.setdefault(id_, one.ended)
+            known = max(told.values(), default=replay.ended) if len(told) == len(ids) else math.inf
+            found.append(Times(replay.began, math.inf, known, known))
+    return found
+
+
+def paused_endpoints_are_left_alone(history: History) -> list[Violation] | None:
+    """18. Nothing is sent to a paused endpoint from shortly after the pause until it is resumed."""
+    pauses = list(history.faults_of("paused"))
+    if not pauses:
+        return None
+    found = []
+    for pause in pauses:
+        sent = [
+            one
+            for one in history.deliveries
+            if one.endpoint == pause.endpoint
+            and pause.began + NOTICED_WITHIN < one.began < pause.ended
+        ]
+        if sent:
+            latest = max(one.began for one in sent) - pause.began
+            words = f"{pause.endpoint} was sent {len(sent)} messages while it was paused"
+            found.append(violation(f"{words}, until {latest:.1f} s after", *sent))
+    return found
 
 
 @dataclass(slots=True)

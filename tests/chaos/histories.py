@@ -172,12 +172,39 @@ class Purge:
     removed: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A request to tell an endpoint again, made between two moments, and what it must tell.
+
+    `subjects` are those that it names, none for all. `ids` are what it must tell: of each subject
+    all from the first chosen change on that was committed before it was asked for.
+    """
+
+    endpoint: str
+    began: float
+    ended: float
+    subjects: list[str]
+    ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A change that a person gave up on for one endpoint, between two moments."""
+
+    endpoint: str
+    subject: str
+    id: str
+    began: float
+    ended: float
+
+
 @dataclass(slots=True)
 class History:
     """Everything known about one run.
 
     `rows` are the values in the database at rest, by subject and field. `lanes_at_rest` and
-    `lane_bytes` describe the table of lanes after the end; None when nobody looked.
+    `lane_bytes` describe the table of lanes after the end; None when nobody looked. `missed` says
+    what the nemesis meant to bring about and did not: such a run proves nothing.
     """
 
     nemesis: str = ""
@@ -186,6 +213,7 @@ class History:
     rows: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     lanes_at_rest: int | None = None
     lane_bytes: int | None = None
+    missed: list[str] = dataclasses.field(default_factory=list)
     endpoints: list[Endpoint] = dataclasses.field(default_factory=list)
     changes: list[Change] = dataclasses.field(default_factory=list)
     writes: list[Write] = dataclasses.field(default_factory=list)
@@ -195,6 +223,8 @@ class History:
     faults: list[Fault] = dataclasses.field(default_factory=list)
     samples: list[Sample] = dataclasses.field(default_factory=list)
     purges: list[Purge] = dataclasses.field(default_factory=list)
+    replays: list[Replay] = dataclasses.field(default_factory=list)
+    gaps: list[Gap] = dataclasses.field(default_factory=list)
 
     def faults_of(self, *kinds: str) -> Iterator[Fault]:
         """The faults of these kinds, in order of time."""
@@ -211,6 +241,8 @@ _LISTS: dict[str, type] = {
     "faults": Fault,
     "samples": Sample,
     "purges": Purge,
+    "replays": Replay,
+    "gaps": Gap,
 }
 
 

@@ -10,12 +10,15 @@ from django.db import Error as DatabaseError
 
 from changefeed import retention
 from changefeed.lifecycle import resume_endpoint, retire_secrets, rotate_secret
-from tests.chaos import exporting
+from changefeed.models import Endpoint, FeedLane
+from config.embedded.servers import wait_until
+from tests.chaos import exporting, people
 from tests.chaos.episode import BATCHED, TARGET, Episode
 from tests.chaos.histories import Fault, Purge
 from tests.chaos.stage import LEASE_SECONDS
 
 PARTITION = 1_000_000
+PURGEABLE_WITHIN = 30.0
 POISON = [f"probe:P{number:03d}" for number in range(6)]
 
 
@@ -57,26 +60,42 @@ def kill(episode: Episode) -> None:
     episode.sleep(0.4)
 
 
+def few_at_once(_episode: Episode) -> None:
+    """Few requests at a time, so that most of what a dispatcher has in hand waits behind them.
+
+    Those under way when it is stopped have timed out when it goes on: of more than four, it would
+    think that the endpoint is dead, and send nothing that it should not.
+    """
+    Endpoint.objects.filter(name__in=(TARGET, BATCHED)).update(concurrency=4)
+
+
 def stop(episode: Episode) -> None:
     """A dispatcher stands still for longer than its leases, then goes on as if nothing were.
 
-    The targets answer slowly before, so that it has its hands full when it is stopped, and when
-    it goes on, so that the other has its hands full with the same subjects then.
+    It is alone when it is stopped, with deep lanes and targets that answer slowly, so that it has
+    its hands full; another takes over meanwhile, and has its hands full with the same subjects
+    when the first goes on.
     """
-    victim = episode.dispatchers.running[0]
+    victim, *others = episode.dispatchers.running
 
     def slow_down(mode: str = "slow") -> None:
         for name in (TARGET, BATCHED):
             episode.receiver.tell(name, mode=mode, seconds=0.4)
 
     slow_down()
-    time.sleep(1.5)
+    for process in others:
+        episode.dispatchers.retire(process)
+    episode.workload.burst(4)
+    time.sleep(0.8)
     began = time.monotonic()
     victim.send_signal(signal.SIGSTOP)
     heads = episode.heads()
+    for _ in others:
+        episode.dispatchers.start()
     time.sleep(LEASE_SECONDS + 2)
-    victim.send_signal(signal.SIGCONT)
+    # Noted before, for it may go on before we do.
     episode.history.faults.append(Fault("stop", began, time.monotonic(), heads=heads))
+    victim.send_signal(signal.SIGCONT)
     time.sleep(1.5)
     slow_down("ok")
     episode.sleep(0.2)
@@ -206,18 +225,41 @@ def rotate(episode: Episode) -> None:
     episode.sleep(0.15)
 
 
-def near_the_end_of_a_partition(episode: Episode) -> None:
+def make_room(_episode: Episode) -> None:
     retention.make_partitions()
-    episode.execute("SELECT setval('changefeed_change_seq', %s)", PARTITION - 150)
 
 
 def purge(episode: Episode) -> None:
-    """The retention removes all it may, again and again, while the target is dead."""
+    """The retention removes all it may, again and again, while the targets are dead.
+
+    The sequence crosses a partition's end only when they are: what lies before it is pending.
+    """
+    history = episode.history
     with episode.faulty_targets("dead"):
+        episode.sleep(0.2)
+        pending = before_the_end(TARGET, BATCHED)
+        if pending < 5:
+            history.missed.append(f"only {pending} lanes began in the partition to be purged")
+        episode.execute("SELECT setval('changefeed_change_seq', %s)", PARTITION)
         ends = time.monotonic() + episode.seconds
         while time.monotonic() < ends:
             purge_now(episode)
             episode.sleep(0.05)
+        if not any(one.removed for one in history.purges) and not before_the_end(TARGET, BATCHED):
+            history.missed.append("nothing was left to be held back at the end")
+    wait_until(lambda: before_the_end() == 0, PURGEABLE_WITHIN)
+    ends = time.monotonic() + PURGEABLE_WITHIN
+    while not any(one.removed for one in history.purges) and time.monotonic() < ends:
+        purge_now(episode)
+        episode.sleep(0.05)
+    if not any(one.removed for one in history.purges):
+        history.missed.append("nothing was purged, though nothing was pending any more")
+
+
+def before_the_end(*names: str) -> int:
+    """How many lanes begin in the partition to be purged, of these endpoints or of all."""
+    lanes = FeedLane.objects.filter(head_seq__lt=PARTITION)
+    return (lanes.filter(endpoint__name__in=names) if names else lanes).count()
 
 
 def purge_now(episode: Episode) -> None:
@@ -238,7 +280,7 @@ NEMESES = {
     for one in (
         Nemesis("calm", "nothing at all", nothing),
         Nemesis("kill", "SIGKILL of dispatchers", kill),
-        Nemesis("stop", "SIGSTOP longer than the lease", stop),
+        Nemesis("stop", "SIGSTOP longer than the lease", stop, prepare=few_at_once),
         Nemesis("many", "six dispatchers that come and go", come_and_go),
         Nemesis("clock", "a dispatcher's clock jumps by hours", jump_clock),
         Nemesis("cut", "pg_terminate_backend of dispatchers", cut),
@@ -258,6 +300,9 @@ NEMESES = {
         Nemesis("open", "a write stays open for 30 s", long_transaction, least_seconds=30.0),
         Nemesis("hold", "a writer holds what is on its way", hold),
         Nemesis("rotate", "secrets are rotated", rotate),
-        Nemesis("purge", "retention runs, target dead", purge, prepare=near_the_end_of_a_partition),
+        Nemesis("purge", "retention runs, target dead", purge, prepare=make_room),
+        Nemesis("replay", "replays while a target fails", people.ask_again),
+        Nemesis("pause", "a person pauses long drains", people.pause),
+        Nemesis("park", "parked lanes skipped and resumed", people.park),
     )
 }

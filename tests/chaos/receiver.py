@@ -27,14 +27,17 @@ HUGE_CHUNKS = 256
 
 @dataclass(slots=True)
 class Mode:
-    """How one endpoint behaves: `name`, for all subjects or for the named ones only."""
+    """How one endpoint behaves: `name`, for all or only for the named subjects and sequences."""
 
     name: str = "ok"
     subjects: frozenset[str] = frozenset()
+    seqs: frozenset[int] = frozenset()
     seconds: float = 0.0
 
-    def is_for(self, subjects: set[str]) -> bool:
-        return not self.subjects or bool(self.subjects & subjects)
+    def is_for(self, items: list[dict[str, Any]]) -> bool:
+        if not (self.subjects or self.seqs):
+            return True
+        return any(one["subject"] in self.subjects or one["seq"] in self.seqs for one in items)
 
 
 @dataclass(slots=True)
@@ -115,7 +118,10 @@ class Receiver:
             desk.secrets = told["secrets"]
         if "mode" in told:
             desk.mode = Mode(
-                told["mode"], frozenset(told.get("subjects", ())), told.get("seconds", 0.0)
+                told["mode"],
+                frozenset(told.get("subjects", ())),
+                frozenset(told.get("seqs", ())),
+                told.get("seconds", 0.0),
             )
             if told["mode"] == "dead":
                 await self.close(desk)
@@ -142,10 +148,10 @@ class Receiver:
                 at=began,
                 verified=verified,
                 signatures=len(request.headers.get("webhook-signature", "").split()),
-                is_replay="webhook-replay" in request.headers,
+                is_replay=request.headers.get("webhook-replay") == "true",
                 items=items,
             )
-            mode = desk.mode if desk.mode.is_for({one["subject"] for one in items}) else Mode()
+            mode = desk.mode if desk.mode.is_for(items) else Mode()
             if not verified:
                 mode = Mode("400")
             status, asked, response = await self._behave(mode, request)

@@ -73,16 +73,24 @@ def _runs(theatre: Any, seed: int, chosen: argparse.Namespace) -> Any:
     calm = not chosen.short
     for number, name in enumerate(names, start=1):
         head = f"[{number}/{len(names) + len(variants)}] {name:<14}"
-        yield _run(theatre, NEMESES[name], seed, seconds, None, calm, head)
+        yield _run(theatre, NEMESES[name], seed, seconds, None, calm, head, chosen.keep)
     for number, name in enumerate(variants, start=len(names) + 1):
         variant = VARIANTS[name]
         head = f"[{number}/{len(names) + len(variants)}] {name:<14}"
         nemesis = NEMESES[variant.nemesis]
-        yield _run(theatre, nemesis, seed, chosen.seconds or variant.seconds, variant, True, head)
+        seconds = chosen.seconds or variant.seconds
+        yield _run(theatre, nemesis, seed, seconds, variant, True, head, chosen.keep)
 
 
 def _run(
-    theatre: Any, nemesis: Any, seed: int, seconds: float, variant: Any, calm: bool, head: str
+    theatre: Any,
+    nemesis: Any,
+    seed: int,
+    seconds: float,
+    variant: Any,
+    calm: bool,
+    head: str,
+    keeps: bool,
 ) -> Outcome:
     from tests.chaos.episode import Episode, keep
 
@@ -99,12 +107,13 @@ def _run(
         )
         outcome.seconds = time.monotonic() - began
         _say(f"{head} {outcome.line()}")
-        if not outcome.is_good:
+        if keeps or not outcome.is_good:
             kept = KEPT / f"{seed}-{episode.home.name}"
             path = keep(history, episode.home)
             shutil.rmtree(kept, ignore_errors=True)
             shutil.copytree(episode.home, kept)
-            print(outcome.complaint())
+            if not outcome.is_good:
+                print(outcome.complaint())
             again = f"--variant {variant.name}" if variant else f"--only {nemesis.name}"
             print(f"  again:  python -m tests.chaos.run --seed {seed} {again}")
             print(f"  judged: python -m tests.chaos.run --check {kept / path.name}", flush=True)
@@ -155,6 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--variant", action="append", default=[], metavar="NAME", help="a broken feed, or all"
     )
+    parser.add_argument("--keep", action="store_true", help="keep every history, also good ones")
     parser.add_argument("--check", type=Path, metavar="FILE", help="judge a kept history again")
     return parser
 

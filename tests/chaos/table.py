@@ -34,7 +34,7 @@ class Outcome:
     def is_good(self) -> bool:
         if self.variant:
             return bool(self.variant.catches & set(self.violated))
-        return not self.violated
+        return not self.violated and not self.history.missed
 
     @property
     def repeats(self) -> tuple[int, int]:
@@ -63,6 +63,8 @@ class Outcome:
             verdict = f"caught by {numbers(caught)}" if caught else "NOT CAUGHT"
         else:
             verdict = "ok" if self.is_good else f"VIOLATED {numbers(self.violated)}"
+            if self.history.missed and not self.violated:
+                verdict = "PROVES NOTHING"
         return (
             f"{len(history.changes):>5} changes {len(history.deliveries):>6} deliveries "
             f"{repeats:>4} repeats ({allowed} allowed) {self.lost:>3} lost "
@@ -73,7 +75,7 @@ class Outcome:
         """Each violated invariant with its first violations."""
         if self.variant:
             return f"  {self.variant.name}: {self.variant.words}, and nobody noticed"
-        lines = []
+        lines = [f"  not brought about: {one}" for one in self.history.missed]
         for invariant in INVARIANTS:
             found = self.verdicts.get(invariant.number) or []
             if found:

@@ -174,6 +174,24 @@ def no_jitter() -> None:
     draining.draw = lambda _least, most: most
 
 
+def heedless() -> None:
+    """Go on with a drain whatever people decide meanwhile."""
+    from changefeed.dispatch.draining import EndpointDrain
+
+    if not hasattr(EndpointDrain, "heed"):
+        raise VariantOutdated("EndpointDrain.heed")
+    EndpointDrain.heed = lambda *_: None  # type: ignore[method-assign]
+
+
+def mute_replays() -> None:
+    """Tell again without saying so."""
+    from changefeed.dispatch import sending
+
+    if not hasattr(sending, "REPLAY_HEADER"):
+        raise VariantOutdated("sending.REPLAY_HEADER")
+    sending.REPLAY_HEADER = "x-nothing"
+
+
 # -- in the process that writes, pulls and purges --------------------------------------------------
 
 
@@ -254,6 +272,19 @@ def purge_pending(_episode: Any) -> Callable[[], None]:
     return undo
 
 
+def skip_all(_episode: Any) -> Callable[[], None]:
+    """Skip all that is pending of a subject, not only what is refused."""
+    from changefeed import lifecycle
+
+    whole = lifecycle._first_message
+    lifecycle._first_message = lambda lane: (whole(lane)[0], [])
+
+    def undo() -> None:
+        lifecycle._first_message = whole
+
+    return undo
+
+
 def silent_lag(_episode: Any) -> Callable[[], None]:
     """Report that nobody waits."""
     from tests.chaos import episode as module
@@ -297,6 +328,9 @@ VARIANTS = {
         _variant("blocking", "poison holds up others", "poison", {6}, blocking_retries, seconds=8),
         _variant("blocking-all", "a failing one holds up others", "500", {7}, blocking_retries),
         _variant("silent-lag", "reports no lag", "dead", {15}, runner=silent_lag),
+        _variant("heedless", "goes on sending when paused", "pause", {18}, heedless),
+        _variant("mute-replay", "replays without saying so", "replay", {5}, mute_replays),
+        _variant("skip-all", "skips a whole subject", "park", {1, 8}, runner=skip_all),
         _variant("leaky-lanes", "keeps empty lanes", "calm", {1, 16}, leaky_lanes),
     )
 }

@@ -92,6 +92,12 @@ class Workload:
         """One version of one probe, committed at once."""
         self._write([probe], "probe.changed", lambda: None)
 
+    def burst(self, versions: int) -> None:
+        """So many versions of every probe, each round committed at once: deep lanes for all."""
+        probes = [f"P{number:03d}" for number in range(PROBES - 1)]
+        for _ in range(versions):
+            self._write(probes, "probe.changed", lambda: None)
+
     def _writer(self, act: Callable[[random.Random], None], name: str) -> None:
         chance = random.Random(f"{self._seed}:{name}")
 
