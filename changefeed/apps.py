@@ -8,3 +8,8 @@ class ChangefeedConfig(AppConfig):
     name = "changefeed"
     verbose_name = _("Change feed")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from changefeed.feed_kinds import register_kinds
+
+        register_kinds()

@@ -11,6 +11,7 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from orders.facts import register_facts
+        from orders.feed_kinds import register_kinds
         from orders.feed_state import register_state
         from orders.history import register_history
         from orders.inbound import register_inbound
@@ -19,5 +20,6 @@ class OrdersConfig(AppConfig):
         register_facts()
         register_history()
         register_inbound()
+        register_kinds()
         register_state()
         register_slots()

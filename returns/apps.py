@@ -1,4 +1,4 @@
-"""Registers the returns app."""
+"""Registers the returns app and the kinds of change it records."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -8,3 +8,8 @@ class ReturnsConfig(AppConfig):
     name = "returns"
     verbose_name = _("Returns")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from returns.feed_kinds import register_kinds
+
+        register_kinds()

@@ -10,3 +10,8 @@ class RulesConfig(AppConfig):
     name = "rules"
     verbose_name = _("Rules")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from rules.feed_kinds import register_kinds
+
+        register_kinds()
