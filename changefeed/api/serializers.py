@@ -1,15 +1,26 @@
 """Shapes of the pull API, for reading its query and describing its answer."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 
+from changefeed import filtering, kinds
 from changefeed.polling import LONGEST_WAIT_SECONDS
 
 DEFAULT_LIMIT = 100
 MOST_LIMIT = 1000
 _SUBJECTS = _("Kinds of subject, comma-separated, such as `order,customer`; all if left out.")
-_KINDS = _("Kinds of change, comma-separated; `shipment.*` stands for all of a family.")
-_FIELDS = _("Fields, comma-separated, such as `ship_to,state`.")
+_KINDS = _(
+    "Kinds of change, comma-separated; `shipment.*` stands for all of a family. A word that names "
+    "no kind is refused."
+)
+_FIELDS = _(
+    "Fields, comma-separated, such as `ship_to,state`. A word that is a field of no change is "
+    "refused."
+)
 
 
 class PullQuery(serializers.Serializer):
@@ -47,6 +58,40 @@ class PullQuery(serializers.Serializer):
         found = super().get_fields()
         found["fields"] = found.pop("fields_")
         return found
+
+    # A filter that nothing can pass would be an empty feed for ever, and nobody would notice.
+
+    def validate_subjects(self, text: str) -> tuple[str, ...]:
+        return _sound(text, filtering.subject_problems, "unknown_subject")
+
+    def validate_kinds(self, text: str) -> tuple[str, ...]:
+        return _sound(text, filtering.kind_problems, "unknown_kind")
+
+    def validate_fields(self, text: str) -> tuple[str, ...]:
+        return _sound(text, filtering.field_problems, "unknown_field")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        asked = attrs["kinds"], attrs["fields"], attrs["subjects"]
+        if any(asked) and not kinds.can_match(*asked):
+            message = ErrorDetail(str(filtering.NOTHING_PASSES), code="nothing_passes")
+            name = "fields" if attrs["fields"] else "kinds"
+            raise serializers.ValidationError({name: [message]})
+        return attrs
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a list with commas."""
+    return tuple(word for part in text.split(",") if (word := part.strip()))
+
+
+def _sound(text: str, find: Callable[[Sequence[str]], list[str]], code: str) -> tuple[str, ...]:
+    """The words, none of them without meaning. Raises ValidationError naming each that is."""
+    words = words_of(text)
+    if too_many := filtering.too_many(words):
+        raise serializers.ValidationError([ErrorDetail(str(too_many), code="too_many")])
+    if problems := find(words):
+        raise serializers.ValidationError([ErrorDetail(one, code=code) for one in problems])
+    return words
 
 
 class SnapshotQuery(serializers.Serializer):

@@ -23,6 +23,7 @@ from changefeed.api.serializers import (
     PullQuery,
     SnapshotPage,
     SnapshotQuery,
+    words_of,
 )
 from changefeed.dispatch.messages import document_of
 from changefeed.errors import BadCursor, CursorExpired, DifferentMessage, UnknownSubject
@@ -69,8 +70,9 @@ class ChangesView(APIView):
             "Changes in order, each once, none skipped. Show `next_cursor` to acknowledge a page "
             "and get the next; the same cursor gives the same page. An empty page returns the "
             "cursor that was shown: ask again later, or say how long to `wait`. Filters may leave "
-            "a page empty that still moves the cursor. 410 when the cursor is older than what is "
-            "kept: start again from the snapshot."
+            "a page empty that still moves the cursor; a filter naming what does not exist, or "
+            "one that nothing can ever pass, is answered 422 with what was probably meant. 410 "
+            "when the cursor is older than what is kept: start again from the snapshot."
         ),
     )
     def get(self, request: Request) -> HttpResponse:
@@ -83,7 +85,7 @@ class ChangesView(APIView):
                 key,
                 wanted.get("cursor"),
                 wanted["limit"],
-                Wanted(*(_words(wanted[name]) for name in ("subjects", "kinds", "fields"))),
+                Wanted(wanted["subjects"], wanted["kinds"], wanted["fields"]),
                 wanted["wait"],
             )
         except BadCursor:
@@ -179,7 +181,7 @@ class SnapshotView(APIView):
         # The cursor first: what changes while pages are read is behind it.
         cursor = None if asked["after"] else cursor_for_now(key)
         try:
-            page = read_state(_words(asked["subjects"]), asked["after"], asked["limit"])
+            page = read_state(words_of(asked["subjects"]), asked["after"], asked["limit"])
         except BadPosition:
             message = _("This position was not issued here.")
             raise ValidationError({"after": [ErrorDetail(str(message), code="invalid")]}) from None
@@ -194,7 +196,3 @@ class SnapshotView(APIView):
             option=orjson.OPT_SORT_KEYS,
         )
         return HttpResponse(body, content_type="application/json")
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word for part in text.split(",") if (word := part.strip()))

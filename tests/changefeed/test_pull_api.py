@@ -12,12 +12,17 @@ from changefeed import polling
 from changefeed.keys import create_key, revoke_key
 from changefeed.models import ApiKey, Change, PullWindow
 from changefeed.recording import record_change
+from rules.models import Rule, RuleAction, RuleSet
 from tests.changefeed.rows import change, changes
 
 # Committed for real: a change of a transaction in flight is never pulled.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 URL = "/api/v1/changes/"
+NOTHING_PASSES = (
+    "Nothing would ever pass: no kind of change chosen here has one of these fields or is about "
+    "one of these subjects."
+)
 
 
 def make_client(name: str = "ERP", *scopes: str) -> tuple[APIClient, ApiKey]:
@@ -191,6 +196,90 @@ def test_a_consumer_asks_only_for_what_it_wants():
     assert kinds(fields="state,ship_to") == ["order.held"]
     assert kinds(subjects="customer") == []
     assert kinds(subjects="customer, order", kinds="order.held") == ["order.held"]
+
+
+@pytest.mark.parametrize(
+    ("query", "errors"),
+    [
+        (
+            {"kinds": "order.held,order.dispatchd"},
+            [
+                (
+                    "kinds",
+                    "unknown_kind",
+                    "“order.dispatchd” is not a kind of change. Did you mean order.dispatched?",
+                )
+            ],
+        ),
+        (
+            {"kinds": "orders.*,order"},
+            [
+                (
+                    "kinds",
+                    "unknown_kind",
+                    "“orders.*” is not a kind of change. Did you mean order.*?",
+                ),
+                ("kinds", "unknown_kind", "“order” is not a kind of change. Did you mean order.*?"),
+            ],
+        ),
+        (
+            {"fields": "ship_to_city", "kinds": "*"},
+            [
+                ("kinds", "unknown_kind", "“*” is not a kind of change."),
+                (
+                    "fields",
+                    "unknown_field",
+                    "“ship_to_city” is not a field of any change. Did you mean ship_to?",
+                ),
+            ],
+        ),
+        (
+            {"subjects": "orders"},
+            [
+                (
+                    "subjects",
+                    "unknown_subject",
+                    "“orders” is not a kind of subject. Did you mean order?",
+                )
+            ],
+        ),
+        (
+            {"kinds": "order.held", "fields": "ship_to"},
+            [("fields", "nothing_passes", NOTHING_PASSES)],
+        ),
+        (
+            {"kinds": "shipment.*", "subjects": "customer"},
+            [("kinds", "nothing_passes", NOTHING_PASSES)],
+        ),
+        (
+            {"kinds": ",".join(f"x{n}" for n in range(101))},
+            [("kinds", "too_many", "At most 100 entries.")],
+        ),
+    ],
+)
+def test_a_filter_that_would_be_silent_for_ever_is_refused(query, errors):
+    client, _key = make_client()
+    change("O1", 1, "order.held", field="state")
+
+    answer = client.get(URL, query, headers={"Accept-Language": "en"})
+
+    assert answer.status_code == 422
+    told = [(one["field"], one["code"], one["message"]) for one in answer.json()["errors"]]
+    assert sorted(told) == sorted(errors)
+    assert not PullWindow.objects.exists()
+
+
+def test_what_can_only_be_known_from_the_rules_is_a_field_too():
+    client, _key = make_client()
+    change("O1", 1, "order.effect_caused", field="thank_you")
+
+    assert client.get(URL, {"fields": "thank_you"}).status_code == 422
+    draft = RuleSet.objects.create(version=1)
+    rule = Rule.objects.create(ruleset=draft, key="vip", name="VIP", layer="tag", priority=1)
+    RuleAction.objects.create(rule=rule, position=1, do="effect", params={"key": "thank_you"})
+
+    page = client.get(URL, {"fields": "thank_you"}).json()
+    assert [one["type"] for one in page["results"]] == ["order.effect_caused"]
 
 
 def test_an_empty_page_of_a_filter_still_moves_the_cursor():
