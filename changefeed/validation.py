@@ -4,12 +4,17 @@ from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 from django.utils.translation import gettext_lazy as _
 
 
 def validate_address(url: str) -> None:
     """Only http and https, and no password in the address, which would end up in pages."""
     parts = urlsplit(url)
+    try:
+        _port = parts.port
+    except ValueError:
+        raise ValidationError(URLValidator.message, code="port") from None
     if parts.scheme not in {"http", "https"}:
         raise ValidationError(_("The address must begin with https:// or http://."), code="scheme")
     if parts.username is not None or parts.password is not None:
