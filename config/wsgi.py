@@ -1,6 +1,5 @@
 """The WSGI entry point that the web server loads."""
 
-import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -9,11 +8,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 application = get_wsgi_application()
 
-from rules import live  # noqa: E402  (needs the apps that have just been loaded)
+from changefeed import collecting  # noqa: E402  (needs the apps that have just been loaded)
+from rules import live  # noqa: E402
 
 live.keep_fresh()
-
-# What is loaded by now lives as long as the process: leave it out of every later collection.
-gc.collect()
-gc.freeze()
-gc.set_threshold(20_000, 20, 50)
+collecting.settle()

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
 from psycopg_pool import PoolTimeout
 
+from changefeed import collecting
 from changefeed.dispatch.database import PLACES, open_pool, take_place
 from changefeed.dispatch.loop import Dispatcher
 
@@ -26,6 +27,8 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="end when nothing is due")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not options["once"]:
+            collecting.settle()
         delivered = asyncio.run(self._run(once=options["once"]))
         self.stdout.write(_("%(count)d changes delivered") % {"count": delivered})
 
