@@ -151,8 +151,8 @@ class ClaimedLane:
         return sorted(seq for seq in {*arrived, *(self.delivered_seqs or ())} if seq > covered_seq)
 
     def pending_since(self) -> datetime | None:
-        """When the first message still to be sent was recorded, if it was read."""
-        return min((message.at for message in self.waiting), default=None)
+        """When the first message still to be sent was recorded, if it was read; replays aside."""
+        return min((one.at for one in self.waiting if not one.is_replay), default=None)
 
 
 async def claim(

@@ -31,7 +31,10 @@ WITH result AS (
     SELECT lane.head_seq, lane.last_seq, result.*,
            lane.head_seq >= claimed_head AS is_as_claimed,
            lane.head_seq >= claimed_head AND renewal IS NOT NULL AS goes_on,
-           lane.last_seq <= covered AND lane.head_seq >= claimed_head AS is_empty
+           lane.last_seq <= covered AND lane.head_seq >= claimed_head AS is_empty,
+           -- What is told once more waits since it was asked for, not since it happened.
+           coalesce(lane.head_seq >= claimed_head AND covered < lane.replay_until, false)
+               AS is_replaying
     FROM changefeed_feedlane AS lane JOIN result ON lane.id = result.id
     WHERE lane.lease_id = result.lease_id
     ORDER BY lane.id
@@ -47,7 +50,7 @@ WITH result AS (
                               THEN mine.ahead ELSE lane.delivered_seqs END,
         replay_until = CASE WHEN is_as_claimed OR lane.replay_until IS NULL THEN lane.replay_until
                             ELSE greatest(lane.replay_until, mine.covered) END,
-        pending_since = CASE WHEN mine.covered >= mine.claimed_head
+        pending_since = CASE WHEN mine.covered >= mine.claimed_head AND NOT is_replaying
                              THEN coalesce(mine.since, now()) ELSE lane.pending_since END,
         state = CASE WHEN goes_on THEN 'leased' ELSE mine.state END,
         due_at = CASE WHEN goes_on THEN lane.due_at
@@ -67,7 +70,7 @@ SELECT result.id,
             WHEN lane.lease_id = result.lease_id THEN 'busy'
             ELSE 'lost' END AS fate,
        mine.since IS NULL AND mine.covered >= mine.claimed_head AND mine.is_as_claimed
-           AND NOT mine.is_empty AS is_waiting_since_unknown
+           AND NOT mine.is_empty AND NOT mine.is_replaying AS is_waiting_since_unknown
 FROM result
 LEFT JOIN mine ON mine.id = result.id
 LEFT JOIN changefeed_feedlane AS lane ON lane.id = result.id

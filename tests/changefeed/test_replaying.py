@@ -250,6 +250,42 @@ def test_a_replay_that_failed_goes_on_as_a_replay(receiver):
     assert [is_replay(one) for one in receiver.seen] == [True] * 3
 
 
+def test_a_replay_under_way_waits_since_it_was_asked_for(receiver):
+    """Not since its changes were recorded, which may be months ago and would alert people."""
+    endpoint = make_endpoint(url=receiver.url)
+    changes(subjects=1, versions=3)
+    drain_once()
+    lifecycle.replay(endpoint, EVERYTHING, actor="user:eve")
+    asked_at = FeedLane.objects.get().pending_since
+
+    async def refuse_second(request, delivery):
+        return await (accept if delivery.version == 1 else answer(500))(request, delivery)
+
+    receiver.behaviour = refuse_second
+    drain_once()
+
+    lane = FeedLane.objects.get()
+    assert (lane.head_seq, lane.attempts) == (Change.objects.get(subject_version=2).seq, 1)
+    assert lane.pending_since == asked_at
+
+
+def test_what_is_new_behind_a_replay_waits_since_it_was_recorded(receiver):
+    endpoint = make_endpoint(url=receiver.url)
+    changes(subjects=1, versions=2)
+    drain_once()
+    lifecycle.replay(endpoint, EVERYTHING, actor="user:eve")
+    change("O0", 3)
+
+    async def refuse_third(request, delivery):
+        return await (answer(500) if delivery.version == 3 else accept)(request, delivery)
+
+    receiver.behaviour = refuse_third
+    drain_once()
+
+    assert [is_replay(one) for one in receiver.seen[2:]] == [True, True, False]
+    assert FeedLane.objects.get().pending_since == Change.objects.get(subject_version=3).at
+
+
 @pytest.mark.parametrize(
     "given",
     [
