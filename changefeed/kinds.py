@@ -107,17 +107,25 @@ class Unknown:
 _kinds: dict[str, Kind] = {}
 _labels: dict[str, StrOrPromise] = {}
 _ranks: dict[str, int] = {}
+_ids: dict[str, str] = {}
 
 
-def register(kinds: Iterable[Kind], families: Mapping[str, StrOrPromise], *, rank: int = 0) -> None:
+def register(
+    kinds: Iterable[Kind],
+    families: Mapping[str, StrOrPromise],
+    *,
+    rank: int = 0,
+    ids: Mapping[str, str] | None = None,
+) -> None:
     """Make these kinds known; called once when an app is ready. `families` names each prefix.
 
-    Those of a lower `rank` are listed first.
+    Those of a lower `rank` are listed first. `ids` are ids, for examples, by kind of subject.
     Raises ImproperlyConfigured for a name that is taken or malformed, a prefix without a name,
     and an example that is not JSON.
     """
     _labels.update(families)
     _ranks.update(dict.fromkeys(families, rank))
+    _ids.update(ids or {})
     for kind in kinds:
         _require_sound(kind)
         _kinds[kind.name] = kind
@@ -155,6 +163,11 @@ def known_fields() -> tuple[str, ...]:
 def known_subjects() -> tuple[str, ...]:
     """The kinds of subject that changes are told about."""
     return tuple(dict.fromkeys(kind.subject for kind in known() if kind.subject))
+
+
+def example_id(subject: str) -> str:
+    """What the id of such a subject looks like."""
+    return _ids.get(subject, "")
 
 
 def matching(words: Sequence[str]) -> tuple[Kind, ...]:

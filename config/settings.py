@@ -269,6 +269,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.openapi.add_problems",
+        "changefeed.api.webhooks.add_webhooks",
     ],
     "ENUM_NAME_OVERRIDES": {
         "OrderState": "orders.status.OrderState",

@@ -386,4 +386,5 @@ def register_kinds() -> None:
             "customer": pgettext_lazy("kinds of change", "Customers"),
         },
         rank=1,
+        ids={"order": "DY-20261111-000127", "customer": "C-20931"},
     )

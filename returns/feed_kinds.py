@@ -124,4 +124,9 @@ KINDS = (
 
 def register_kinds() -> None:
     """Tell the catalogue; called once when the app is ready."""
-    kinds.register(KINDS, {"return": pgettext_lazy("kinds of change", "Returns")}, rank=2)
+    kinds.register(
+        KINDS,
+        {"return": pgettext_lazy("kinds of change", "Returns")},
+        rank=2,
+        ids={"return": "R-20261114-000031"},
+    )

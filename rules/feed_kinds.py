@@ -214,4 +214,5 @@ def register_kinds() -> None:
             "snooze": pgettext_lazy("kinds of change", "Snoozes"),
         },
         rank=3,
+        ids={"ruleset": "8", "list": "resellers", "snooze": "12"},
     )

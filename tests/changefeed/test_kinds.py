@@ -20,7 +20,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "events.md"
 
 @pytest.fixture
 def empty_catalogue(monkeypatch):
-    for name in ("_kinds", "_labels", "_ranks"):
+    for name in ("_kinds", "_labels", "_ranks", "_ids"):
         monkeypatch.setattr(kinds, name, {})
 
 
