@@ -50,6 +50,10 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> Response |
             _("The rules cannot be read now; send the request again in a moment."),
             headers={"Retry-After": "1"},
         )
+    if isinstance(error, RecursionError):  # readable, but not by what has to look into it
+        return problem(
+            status.HTTP_400_BAD_REQUEST, "parse_error", _("The JSON is nested too deeply.")
+        )
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
