@@ -334,6 +334,25 @@ def test_a_stopped_dispatcher_may_write_few_requests_when_it_goes_on():
     assert len(found((3, "probe:P1"))) == 1
 
 
+def test_of_requests_written_on_waking_few_are_answered():
+    stop = Fault("stop", 0.5, 9.0, heads={f"a probe:P{seq}": seq for seq in range(1, 7)})
+    subjects = {seq: f"probe:P{seq}" for seq in range(1, 7)}
+    changes = [change(seq, subject) for seq, subject in subjects.items()]
+    first = [delivery(seq, 7.0, subject=subject, request=seq) for seq, subject in subjects.items()]
+
+    def found(status: int | None):
+        late = [
+            delivery(seq, 9.1, status, subject=subject, request=10 + seq)
+            for seq, subject in subjects.items()
+        ]
+        return checks_delivery.no_needless_repeats(
+            history(*first, *late, changes=changes, writes=[], faults=[stop])
+        )
+
+    assert found(None) == []
+    assert len(found(204)) == 3
+
+
 def test_one_dispatcher_or_a_killed_one_says_nothing_about_two():
     assert checks_delivery.dispatchers_agree(replace_(GOOD, dispatchers=1)) is None
     assert checks_delivery.dispatchers_agree(history(faults=[Fault("kill", 1, 1)])) is None
