@@ -125,8 +125,16 @@ def skip_change(lane: FeedLane, *, actor: str, reason: str) -> int | None:
     ReasonMissing.
     """
     reason = _given(reason)
+    current = FeedLane.objects.filter(pk=lane.pk).first()
+    skipped = _first_message(current)[0] if current else []
+    # Recorded before the lane is locked: that takes all lanes of the subject, in the order in which
+    # every writer takes them. Whoever held one of them already could deadlock with a writer.
+    if skipped:
+        _record_gap(lane, skipped, actor=actor, reason=reason)
     locked = _parked(lane)
-    skipped, left = _first_message(locked)
+    message, left = _first_message(locked)
+    if message != skipped:
+        raise NotParked(str(lane))
     if left:
         covered = {*skipped, *(locked.delivered_seqs or ())}
         locked.head_seq = min(left)
@@ -140,11 +148,13 @@ def skip_change(lane: FeedLane, *, actor: str, reason: str) -> int | None:
         )
     else:
         locked.delete()
-    if not skipped:
-        return None
+    return skipped[-1] if skipped else None
+
+
+def _record_gap(lane: FeedLane, skipped: list[int], *, actor: str, reason: str) -> None:
     head = Change.objects.get(seq=skipped[-1])
     gap: dict[str, Any] = {
-        "endpoint": locked.endpoint.name,
+        "endpoint": lane.endpoint.name,
         "seq": head.seq,
         "id": str(head.event_id),
         "reason": reason,
@@ -154,12 +164,11 @@ def skip_change(lane: FeedLane, *, actor: str, reason: str) -> int | None:
     act_as(actor)
     record_change(
         "lane.skipped",
-        subject_kind=locked.subject_kind,
-        subject_id=locked.subject_id,
+        subject_kind=lane.subject_kind,
+        subject_id=lane.subject_id,
         subject_version=head.subject_version,
         new=gap,
     )
-    return head.seq
 
 
 def head_of(lane: FeedLane) -> Change | None:
