@@ -14,7 +14,7 @@ PHONE = re.compile(
     r"((?:(?:\+|00)?86(?:[ -]|%20)?)?1[3-9]\d)[ -]?\d{4}[ -]?(\d{4})(?!\d)"
 )
 ROW = re.compile(
-    r"(DETAIL: +|CONTEXT: +(?:COPY|JSON data|unnamed portal|portal) )"
+    r"(DETAIL: +|CONTEXT: +(?:COPY|JSON data|unnamed portal|portal)\b)"
     r".*?(?=\n[ |]*(?:HINT|CONTEXT|QUERY|LOCATION): |\n[ |]*\n[ |]*(?:The above|During handling) "
     r"|\Z)",
     re.S,

@@ -24,11 +24,14 @@ from changefeed.models import ApiKey, Change, FeedLane, Inbox
 from orders.lifecycle.dispatching import dispatch_ready
 from orders.models import Customer, Order, StopRequest, TimelineEntry
 from tests.factories import order_document
+from tests.orders import test_api_secrecy
 from tests.orders.calling import Caller, fields_of, refused
 from tests.orders.test_api_inbound import MOVED, listen, told
-from tests.orders.test_api_secrecy import HOSTILE, Log, log  # noqa: F401  (a fixture)
+from tests.orders.test_api_secrecy import HOSTILE, Log
 
 pytestmark = pytest.mark.django_db
+
+log = test_api_secrecy.log
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -401,7 +404,7 @@ def test_a_message_whose_taker_was_killed_counts_once_when_sent_again(
 @pytest.mark.parametrize("payload", HOSTILE)
 def test_hostile_text_in_a_message_forges_no_log_line(
     crm: Signed,
-    log: Log,  # noqa: F811
+    log: Log,
     payload: str,
 ) -> None:
     for number, body in enumerate(
