@@ -13,12 +13,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
+from unfold.dataclasses import UnfoldAction
 from unfold.decorators import action
 
 from changefeed import lifecycle
 from changefeed.admin.base import ReasonForm, actor_of, found_or_404, to_page
 from changefeed.dispatch.pinging import ping
-from changefeed.models import AttemptOutcome, Endpoint
+from changefeed.models import AttemptOutcome, Endpoint, EndpointState
 
 PING_IN_SESSION = "changefeed.ping"
 
@@ -48,6 +49,20 @@ class EndpointActs(ModelAdmin):
             path("<int:object_id>/ping/", view, name="changefeed_endpoint_ping"),
             *super().get_urls(),
         ]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
+        """Only the acts that the endpoint's state leaves something to do for."""
+        found: list[UnfoldAction] = super().get_actions_detail(request, object_id)
+        key = str(object_id)
+        endpoint = Endpoint.objects.filter(pk=key).first() if key.isdecimal() else None
+        if endpoint is None:
+            return found
+        needless = {
+            "resume": endpoint.state == EndpointState.ACTIVE,
+            "pause": endpoint.state == EndpointState.PAUSED,
+            "retire_secrets": len(endpoint.secrets) < 2,
+        }
+        return [one for one in found if not needless.get(one.method.original_function_name)]
 
     def ping(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Send one signed test message now; the answer as JSON, or on the page it came from."""

@@ -23,7 +23,7 @@ from changefeed.admin.health import (
     plot_of,
 )
 from changefeed.admin.words import span_text, state_words
-from changefeed.models import Attempt, Endpoint
+from changefeed.models import Attempt, AttemptOutcome, Endpoint
 
 RECENT_ATTEMPTS = 20
 
@@ -37,8 +37,15 @@ def endpoint_context(request: HttpRequest, endpoint: Endpoint, *, may_edit: bool
     chosen: dict[str, Any] = {"endpoint__id__exact": endpoint.pk}
     recent = Attempt.objects.filter(endpoint=endpoint).order_by("-sent_at")[:RECENT_ATTEMPTS]
     return {
+    attempts = f"{reverse('admin:changefeed_attempt_changelist')}?{urlencode(chosen)}"
+    may_view_attempts = request.user.has_perm("changefeed.view_attempt")
         "endpoint": endpoint,
         "state": state_words(endpoint, now),
+        "attempts_link": attempts if may_view_attempts else "",
+        "failed_links": [
+            {"title": str(outcome.label), "link": f"{attempts}&outcome__exact={outcome.value}"}
+            for outcome in (AttemptOutcome.REJECTED, AttemptOutcome.FAILED)
+        ],
         "lag": _span(backlog.oldest_seconds),
         "lag_seconds": f"{backlog.oldest_seconds or 0:,.0f}",
         "pending": f"{backlog.pending:,}",

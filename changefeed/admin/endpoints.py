@@ -26,7 +26,7 @@ from changefeed.admin.overview import overview_context
 from changefeed.admin.replaying import ReplayingPages
 from changefeed.admin.words import span_text, state_word
 from changefeed.dispatch.redaction import address_without_query
-from changefeed.models import Endpoint, EndpointState, FeedAlert
+from changefeed.models import AlertKind, Endpoint, EndpointState, FeedAlert
 
 
 @admin.register(Endpoint)
@@ -82,7 +82,10 @@ class EndpointAdmin(ReplayingPages, EndpointActs):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Endpoint]:
         found: QuerySet[Endpoint] = super().get_queryset(request)
-        open_alerts = FeedAlert.objects.filter(key=OuterRef("pk"), cleared_at=None).order_by()
+        about_endpoints = (AlertKind.PARKED, AlertKind.BREAKER, AlertKind.LAG)
+        open_alerts = FeedAlert.objects.filter(
+            kind__in=about_endpoints, key=OuterRef("pk"), cleared_at=None
+        ).order_by()
         return found.annotate(
             lane_count=Count("lanes"),
             parked_count=Count("lanes", filter=Q(lanes__due_at=None)),

@@ -13,27 +13,29 @@ from unfold.decorators import action, display
 from changefeed import lifecycle
 from changefeed.admin.base import ReadOnlyAdmin, ReasonForm, actor_of, to_page
 from changefeed.admin.lane_page import lane_context
+from changefeed.admin.places import SubjectPlaces
 from changefeed.admin.revealing import RevealingAdmin, is_revealed
-from changefeed.admin.words import span_text
+from changefeed.admin.words import exact, span_text
 from changefeed.errors import NotParked
 from changefeed.models import FeedLane, LaneState
 
 
 @admin.register(FeedLane)
-class FeedLaneAdmin(RevealingAdmin, ReadOnlyAdmin):
+class FeedLaneAdmin(RevealingAdmin, SubjectPlaces, ReadOnlyAdmin):
     """Settled by whoever may change lanes."""
 
     list_display = (
         *("shown_subject", "endpoint", "shown_state", "rejections", "attempts"),
-        *("waiting", "due_at"),
+        *("waiting", "shown_due_at"),
     )
     list_filter = ("state", "endpoint")
     list_select_related = ("endpoint",)
     search_fields = ("subject_id",)
-    search_help_text = gettext_lazy("The whole id of a subject, for example an order number")
+    search_help_text = gettext_lazy("An order number, or kind:id for other subjects")
     ordering = ("-id",)
+    empty_text = gettext_lazy("Nothing waits: every endpoint knows everything it takes.")
     fields = (
-        *("endpoint", "subject_kind", "subject_id", "attempts", "due_at"),
+        *("endpoint", "subject_kind", "subject_id", "attempts", "shown_due_at"),
         *("head_seq", "last_seq"),
     )
     actions_detail = ("resume", "skip")
@@ -47,7 +49,12 @@ class FeedLaneAdmin(RevealingAdmin, ReadOnlyAdmin):
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
         term = search_term.strip()
-        return (queryset.filter(subject_id=term) if term else queryset), False
+        if not term:
+            return queryset, False
+        kind, colon, subject = term.partition(":")
+        if not colon:
+            return queryset.filter(subject_id=term), False
+        return queryset.filter(subject_kind=kind, subject_id=subject), False
 
     @display(description=gettext_lazy("subject"))
     def shown_subject(self, lane: FeedLane) -> str:
@@ -60,6 +67,10 @@ class FeedLaneAdmin(RevealingAdmin, ReadOnlyAdmin):
             "is-frozen" if lane.state == LaneState.PARKED else "",
             lane.get_state_display(),
         )
+
+    @display(description=gettext_lazy("due at"), ordering="due_at")
+    def shown_due_at(self, lane: FeedLane) -> str:
+        return exact(lane.due_at)
 
     @display(description=gettext_lazy("waiting for"), ordering="pending_since")
     def waiting(self, lane: FeedLane) -> str:

@@ -1,15 +1,18 @@
 """The feed at a glance, above the list of endpoints: open alerts and figures of the whole."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from changefeed.admin.places import places
 from changefeed.admin.words import span_text
-from changefeed.metrics import endpoint_lags, longest_writer_seconds
-from changefeed.models import AlertKind, Endpoint, EndpointState, FeedAlert
+from changefeed.metrics import EndpointLag, endpoint_lags, longest_writer_seconds
+from changefeed.models import AlertKind, Endpoint, EndpointState, FeedAlert, LaneState
 
 SHOWN_ALERTS = 20
 
@@ -19,7 +22,11 @@ def overview_context(request: HttpRequest) -> dict[str, Any]:
     lags = endpoint_lags()
     oldest = max((lag.oldest_pending_seconds for lag in lags), default=0.0)
     stopped = sum(1 for lag in lags if lag.state != EndpointState.ACTIVE)
+    may_view_lanes = request.user.has_perm("changefeed.view_feedlane")
+    alerts = _alerts(may_view_lanes=may_view_lanes)
     return {
+        "feed_sentence": _sentence(lags, has_alerts=bool(alerts)),
+        "places": places(request),
         "feed_figures": [
             {"label": _("endpoints"), "value": f"{len(lags):,}", "more": _stopped(stopped)},
             {
@@ -31,11 +38,17 @@ def overview_context(request: HttpRequest) -> dict[str, Any]:
                 "label": _("subjects waiting"),
                 "value": f"{sum(lag.pending_lanes for lag in lags):,}",
                 "more": "",
+                "link": _lanes()
+                if may_view_lanes and any(lag.pending_lanes for lag in lags)
+                else "",
             },
             {
                 "label": _("subjects parked"),
                 "value": f"{sum(lag.parked_lanes for lag in lags):,}",
                 "more": "",
+                "link": _lanes(LaneState.PARKED)
+                if may_view_lanes and any(lag.parked_lanes for lag in lags)
+                else "",
             },
             {
                 "label": _("longest writing transaction"),
@@ -43,19 +56,43 @@ def overview_context(request: HttpRequest) -> dict[str, Any]:
                 "more": _("holds pulling consumers back"),
             },
         ],
-        "feed_alerts": _alerts(),
+        "feed_alerts": alerts,
         "feed_links": _links(request),
         "has_endpoints": bool(lags),
     }
 
 
-def _alerts() -> list[dict[str, Any]]:
+def _sentence(lags: Sequence[EndpointLag], *, has_alerts: bool) -> str:
+    """The whole feed in one sentence; empty while something needs attention, or without any."""
+    if not lags or has_alerts or any(lag.state != EndpointState.ACTIVE for lag in lags):
+        return ""
+    if any(lag.parked_lanes for lag in lags):
+        return ""
+    waiting = sum(lag.pending_lanes for lag in lags)
+    if not waiting:
+        return _("All is well: every endpoint answers and knows everything it takes.")
+    oldest = max(lag.oldest_pending_seconds for lag in lags)
+    return ngettext(
+        "All is well: every endpoint answers; %(count)s subject is on its way, for %(span)s.",
+        "All is well: every endpoint answers; %(count)s subjects are on their way, the oldest "
+        "for %(span)s.",
+        waiting,
+    ) % {"count": f"{waiting:,}", "span": span_text(oldest)}
+
+
+def _lanes(state: str = "", endpoint_id: int | None = None) -> str:
+    chosen = {"state__exact": state, "endpoint__id__exact": endpoint_id}
+    query = urlencode({name: value for name, value in chosen.items() if value})
+    return f"{reverse('admin:changefeed_feedlane_changelist')}?{query}".removesuffix("?")
+
+
+def _alerts(*, may_view_lanes: bool) -> list[dict[str, Any]]:
     found = FeedAlert.objects.filter(cleared_at=None).order_by("raised_at")[:SHOWN_ALERTS]
     endpoints = set(Endpoint.objects.values_list("pk", flat=True))
     return [
         {
             "name": alert.name or _("feed"),
-            "link": _link(alert, endpoints),
+            "link": _link(alert, endpoints, may_view_lanes=may_view_lanes),
             "what": str(AlertKind(alert.kind).label),
             "figure": _figure(alert),
             "raised_at": alert.raised_at,
@@ -64,13 +101,15 @@ def _alerts() -> list[dict[str, Any]]:
     ]
 
 
-def _link(alert: FeedAlert, endpoints: Container[int]) -> str:
+def _link(alert: FeedAlert, endpoints: Container[int], *, may_view_lanes: bool) -> str:
     """Where to look closer, if what it is about is still there."""
     if alert.kind == AlertKind.CONSUMER:
         return reverse("admin:changefeed_pullcursor_changelist")
-    if alert.key in endpoints:
-        return reverse("admin:changefeed_endpoint_change", args=[alert.key])
-    return ""
+    if alert.kind == AlertKind.WRITER or alert.key not in endpoints:
+        return ""
+    if alert.kind == AlertKind.PARKED and may_view_lanes:
+        return _lanes(LaneState.PARKED, alert.key)
+    return reverse("admin:changefeed_endpoint_change", args=[alert.key])
 
 
 def _figure(alert: FeedAlert) -> str:

@@ -12,11 +12,13 @@ from unfold.decorators import display
 from changefeed.admin.answers import shown_answer
 from changefeed.admin.base import ReadOnlyAdmin
 from changefeed.admin.masking import masked
+from changefeed.admin.places import SubjectPlaces
 from changefeed.admin.revealing import RevealingAdmin, is_revealed
+from changefeed.admin.words import exact
 from changefeed.models import Attempt, AttemptOutcome, Change
 
 
-class SubjectSearch(ReadOnlyAdmin):
+class SubjectSearch(SubjectPlaces, ReadOnlyAdmin):
     """Finds rows of one subject through its index: `kind:id`, or an order's number alone."""
 
     search_fields = ("subject_id",)
@@ -55,12 +57,13 @@ class RevealedValues(RevealingAdmin):
 class ChangeAdmin(RevealedValues, SubjectSearch):
     """The log, newest first; its values with personal data hidden."""
 
-    list_display = ("seq", "at", "kind", "shown_subject", "field", "actor", "source")
+    list_display = ("seq", "shown_at", "kind", "shown_subject", "field", "actor", "source")
+    empty_text = _("Nothing has changed yet.")
     ordering = ("-seq",)
     fields = (
         "seq",
         "event_id",
-        "at",
+        "shown_at",
         "kind",
         "subject_kind",
         "subject_id",
@@ -72,6 +75,10 @@ class ChangeAdmin(RevealedValues, SubjectSearch):
         "source",
         "source_event_id",
     )
+
+    @display(description=_("time"))
+    def shown_at(self, change: Change) -> str:
+        return exact(change.at)
 
     @display(description=_("old value"))
     def shown_old(self, change: Any) -> str:
@@ -86,14 +93,15 @@ class ChangeAdmin(RevealedValues, SubjectSearch):
 class AttemptAdmin(RevealedValues, SubjectSearch):
     """Requests and answers, newest first; answers may repeat what was sent."""
 
+    empty_text = _("Nothing has been sent yet.")
     list_display = (
-        "sent_at",
+        "shown_sent_at",
         "endpoint",
         "shown_subject",
         "seq",
         "shown_outcome",
         "status",
-        "latency_ms",
+        "shown_latency",
     )
     list_filter = ("endpoint", "outcome")
     list_select_related = ("endpoint",)
@@ -103,12 +111,20 @@ class AttemptAdmin(RevealedValues, SubjectSearch):
         "subject_kind",
         "subject_id",
         "seq",
-        "sent_at",
+        "shown_sent_at",
         "outcome",
         "status",
-        "latency_ms",
+        "shown_latency",
         "shown_text",
     )
+
+    @display(description=_("sent at"), ordering="sent_at")
+    def shown_sent_at(self, attempt: Attempt) -> str:
+        return exact(attempt.sent_at)
+
+    @display(description=_("latency (ms)"))
+    def shown_latency(self, attempt: Attempt) -> str:
+        return f"{attempt.latency_ms:,}"
 
     @display(description=_("outcome"), ordering="outcome")
     def shown_outcome(self, attempt: Attempt) -> str:

@@ -8,6 +8,7 @@ from unfold.decorators import display
 
 from changefeed.admin.base import ReadOnlyAdmin
 from changefeed.admin.replay_progress import share_of, what_was_asked
+from changefeed.admin.words import exact
 from changefeed.models import Replay
 
 
@@ -15,12 +16,20 @@ from changefeed.models import Replay
 class ReplayAdmin(ReadOnlyAdmin):
     """Who had what sent again, when and why; begun on an endpoint's page."""
 
-    list_display = ("created_at", "endpoint", "asked", "by", "subjects", "progress", "reason")
+    list_display = ("asked_at", "endpoint", "asked", "by", "subjects", "progress", "reason")
     list_display_links = None
     list_filter = ("endpoint",)
     list_select_related = ("endpoint",)
     ordering = ("-created_at",)
-    fields = ("endpoint", "asked", "by", "reason", "created_at", "subjects", "finished_at")
+    fields = ("endpoint", "asked", "by", "reason", "asked_at", "subjects", "shown_end")
+
+    @display(description=_("asked for at"), ordering="created_at")
+    def asked_at(self, replay: Replay) -> str:
+        return exact(replay.created_at)
+
+    @display(description=_("all under way at"))
+    def shown_end(self, replay: Replay) -> str:
+        return exact(replay.finished_at)
 
     @display(description=_("what was asked for"))
     def asked(self, replay: Replay) -> str:

@@ -56,6 +56,11 @@ def state_word(state: str) -> str:
     return words.get(EndpointState(state), state)
 
 
+def exact(moment: datetime | None) -> str:
+    """The moment in the shop's zone, to the second; a dash for none."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else "–"
+
+
 def _open_sentence(endpoint: Endpoint, now: datetime) -> str:
     until = endpoint.opened_until
     if until is None or until <= now:
