@@ -42,6 +42,11 @@ class OrderHistory:
         """How many orders were first screened in the period."""
         return int(first_decisions(since, until).count())
 
+    def moment(self, since: datetime, until: datetime, place: int) -> datetime | None:
+        """When the order at that place of the period was first screened; None behind the last."""
+        moments = first_decisions(since, until).order_by("at", "id").values_list("at", flat=True)
+        return moments[place : place + 1].first()
+
     def stream(self, since: datetime, until: datetime) -> Iterator[list[Record]]:
         """The orders of the period in batches, oldest first, in bounded memory."""
         return stream(since, until)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
 from rules.batch import Numbered, Winners
-from rules.changes import CLASSES, EXAMPLES, ROUTE_EXAMPLES, Pile, Tally, classes_of, routes_of
+from rules.changes import EXAMPLES, ROUTE_EXAMPLES, Tally, classes_of
 from rules.conditions import ListSnapshot
+from rules.counted import Counted
 from rules.document import Document
 from rules.estimates import share
 from rules.facts import Catalogue
@@ -61,29 +61,21 @@ class Backtest:
         self._by_holding: dict[int, Tally] = {}
         self._by_winners: dict[tuple[Winners, Winners], Tally] = {}
         self._changed: list[tuple[int, Tally]] = []
-        self._place = 0
-        self._classes = {name: Pile() for name in CLASSES}
-        self._routes: dict[tuple[str, str, str], Pile] = {}
-        self._hits: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-        self._held = [0, 0]
-        self._judged: Counter[tuple[bool, bool, bool, bool]] = Counter()
-        self._unseen = {
-            row.fact for rule in self._tried.rules for group in rule.when for row in group
-        }
-        self._count = 0
-        self._first_at: datetime | None = None
-        self._last_at: datetime | None = None
+        self._counted = Counted(
+            unseen={row.fact for rule in self._tried.rules for group in rule.when for row in group}
+        )
 
     @property
     def count(self) -> int:
         """Cases taken so far."""
-        return self._count
+        return self._counted.count
 
     def take(self, records: Sequence[Record]) -> list[int]:
         """Decide a batch by both documents; the ids of the cases that go otherwise now."""
         holding_of, known = self._index.holding, self._by_holding.get
-        loads, was_fine, unseen, sweep = orjson.loads, self._was_fine, self._unseen, self._sweep
-        changed = self._changed = []
+        loads, was_fine, sweep, counted = orjson.loads, self._was_fine, self._sweep, self._counted
+        unseen, changed = counted.unseen, self._changed
+        changed.clear()
         for case, at, text in records:
             facts = loads(text)
             holding = holding_of(facts, at)
@@ -103,20 +95,21 @@ class Backtest:
                 if holding & sweep.probe:
                     sweep.take(facts, holding, was_fine.get(case))
         if records:
-            self._count += len(records)
-            self._first_at = self._first_at or records[0].at
-            self._last_at = records[-1].at
+            counted.count += len(records)
+            counted.first_at = counted.first_at or records[0].at
+            counted.last_at = records[-1].at
         return [case for case, _tally in changed]
 
     def settle(self, amounts: Mapping[int, Decimal]) -> None:
         """Take the money at stake of the cases that `take` named."""
+        counted = self._counted
         for case, tally in self._changed:
-            place = self._place = self._place + 1
+            place = counted.places = counted.places + 1
             tally.amount += amounts.get(case, _NOTHING)
             if len(tally.first) < ROUTE_EXAMPLES:
                 tally.first.append((place, case, tally))
             for name in tally.classes:
-                if len(named := self._classes[name].examples) < EXAMPLES:
+                if len(named := counted.classes[name].examples) < EXAMPLES:
                     named.append((place, case, tally))
         self._changed = []
         if len(self._by_winners) > REMEMBERED:
@@ -132,36 +125,31 @@ class Backtest:
             self._by_holding[holding] = tally
         return tally
 
-    def _fold(self) -> None:
+    def _fold(self) -> Counted:
         """Add the tallies up and forget them, so that memory stays bounded."""
+        swept = self._sweep.plan.rule.key if self._sweep is not None else ""
         for tally in self._by_winners.values():
-            for side, outcome in enumerate((tally.base, tally.tried)):
-                self._held[side] += tally.count * bool(outcome.held_by)
-                for key in outcome.acted:
-                    self._hits[side][key] += tally.count
-            self._judge(tally)
-            for name in tally.classes:
-                self._classes[name].add(tally)
-            if "rerouted" in tally.classes:
-                for route in routes_of(tally):
-                    pile = self._routes.setdefault(route, Pile())
-                    pile.add(tally)
-                    pile.name_first(tally)
+            self._counted.add(tally, swept=swept)
         self._by_winners.clear()
         self._by_holding.clear()
+        return self._counted
 
-    def _judge(self, tally: Tally) -> None:
-        acts = self._sweep is not None and self._sweep.plan.rule.key in tally.tried.acted
-        held = bool(tally.base.held_by), bool(tally.tried.held_by)
-        self._judged[True, *held, acts] += tally.fine
-        self._judged[False, *held, acts] += tally.right
+    def counted(self) -> Counted:
+        """All that was counted, for `absorb` of the backtest of an earlier part; without sweep."""
+        return self._fold()
+
+    def absorb(self, later: Counted) -> None:
+        """Take over what another process counted over the cases that follow; without sweep."""
+        if self._sweep is not None:
+            raise ValueError("the parts of a sweep cannot be added")
+        self._fold().absorb(later)
 
     def examples(self) -> list[int]:
         """The cases that the result names; asked when all are taken."""
-        self._fold()
+        counted = self._fold()
         found = {
             case
-            for pile in (*self._classes.values(), *self._routes.values())
+            for pile in (*counted.classes.values(), *counted.routes.values())
             for _place, case, _tally in pile.examples
         }
         return sorted(found)
@@ -191,15 +179,15 @@ class Backtest:
         rules.estimates gives them: false_block is the part judged fine of the judged cases
         held, leak the part let go of the cases judged right.
         """
-        self._fold()
+        counted = self._fold()
         return {
-            "decisions": self._count,
-            "first_at": self._first_at.isoformat() if self._first_at else None,
-            "last_at": self._last_at.isoformat() if self._last_at else None,
+            "decisions": counted.count,
+            "first_at": counted.first_at.isoformat() if counted.first_at else None,
+            "last_at": counted.last_at.isoformat() if counted.last_at else None,
             "lists": self._lists,
-            "unseen_facts": sorted(self._unseen),
-            "held": {"base": self._held[0], "tried": self._held[1]},
-            "changed": {name: pile.as_json(cases) for name, pile in self._classes.items()},
+            "unseen_facts": sorted(counted.unseen),
+            "held": {"base": counted.held[0], "tried": counted.held[1]},
+            "changed": {name: pile.as_json(cases) for name, pile in counted.classes.items()},
             "routes": [
                 {
                     "slot": slot,
@@ -210,7 +198,7 @@ class Backtest:
                     "examples": pile.examples_as_json(cases),
                 }
                 for (slot, before, after), pile in sorted(
-                    self._routes.items(), key=lambda item: (-item[1].count, item[0])
+                    counted.routes.items(), key=lambda item: (-item[1].count, item[0])
                 )
             ],
             "rules": self._rules(),
@@ -223,7 +211,8 @@ class Backtest:
         }
 
     def _sides(self) -> tuple[tuple[str, Numbered, Counter[str]], ...]:
-        return (("base", self._base, self._hits[0]), ("tried", self._tried, self._hits[1]))
+        hits = self._counted.hits
+        return (("base", self._base, hits[0]), ("tried", self._tried, hits[1]))
 
     def _rules(self) -> list[dict[str, object]]:
         rules: dict[str, dict[str, object]] = {}
@@ -265,7 +254,7 @@ class Backtest:
         asked = (fine, base, tried, acts)
         return sum(
             count
-            for seen, count in self._judged.items()
+            for seen, count in self._counted.judged.items()
             if all(want is None or want is is_so for want, is_so in zip(asked, seen, strict=True))
         )
 
@@ -275,11 +264,11 @@ class Backtest:
         count = self._count_judged
         return self._sweep.result(
             held={
-                None: self._held[1],
+                None: self._counted.held[1],
                 **{fine: count(fine, tried=True) for fine in (True, False)},
             },
             acts={
-                None: self._hits[1][self._sweep.plan.rule.key],
+                None: self._counted.hits[1][self._sweep.plan.rule.key],
                 **{fine: count(fine, acts=True) for fine in (True, False)},
             },
             rightly=count(False),

@@ -69,6 +69,18 @@ class Pile:
         """Keep the first few cases of a tally and of those before it by name."""
         self.examples = sorted(self.examples + tally.first, key=itemgetter(0))[:ROUTE_EXAMPLES]
 
+    def absorb(self, later: Pile, *, behind: int, most: int) -> None:
+        """Put a pile of later cases here, whose places in history count from `behind`."""
+        self.count += later.count
+        self.amount += later.amount
+        self.fine += later.fine
+        self.right += later.right
+        self.by_rule.update(later.by_rule)
+        room = most - len(self.examples)
+        self.examples += [
+            (behind + place, case, tally) for place, case, tally in later.examples[: max(0, room)]
+        ]
+
     def as_json(self, cases: Mapping[int, Case]) -> dict[str, object]:
         """The pile for JSON (see Backtest.result)."""
         judged = self.fine + self.right

@@ -133,6 +133,10 @@ class History(Protocol):
         """How many cases were first decided in the period."""
         ...
 
+    def moment(self, since: datetime, until: datetime, place: int) -> datetime | None:
+        """When the case at that place of the period was decided, counted from 0, oldest first."""
+        ...
+
     def stream(self, since: datetime, until: datetime) -> Iterator[list[Record]]:
         """The cases of the period in batches, oldest first, in bounded memory."""
         ...

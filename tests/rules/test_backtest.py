@@ -1,7 +1,9 @@
 """What a backtest counts: classes of change, money, examples, verdicts and hits."""
 
+import pickle
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -31,17 +33,28 @@ def run(
     verdicts: dict[int, bool] | None = None,
     *,
     batch: int = 2,
+    cut_at: int | None = None,
 ) -> dict[str, Any]:
-    """The result over these cases; case n is worth n yuan and has the reference O-n."""
+    """The result over these cases; case n is worth n yuan and has the reference O-n.
+
+    With `cut_at`, cases from there on are counted apart, and then added.
+    """
     judged = [Verdict(case, "x", fine, AT, AT) for case, fine in (verdicts or {}).items()]
-    test = Backtest(base, tried, LISTS, FACTS, verdicts=judged)
     records = [
         Record(n, AT + timedelta(minutes=n), orjson.dumps(facts_as_json(facts)))
         for n, facts in enumerate(cases)
     ]
-    for start in range(0, len(records), batch):
-        changed = test.take(records[start : start + batch])
-        test.settle({case: D(case) for case in changed})
+    cuts = [0, len(records) if cut_at is None else cut_at, len(records)]
+    parts = []
+    for first, last in pairwise(cuts):
+        test = Backtest(base, tried, LISTS, FACTS, verdicts=judged)
+        for start in range(first, last, batch):
+            changed = test.take(records[start : min(last, start + batch)])
+            test.settle({case: D(case) for case in changed})
+        parts.append(test)
+    test, later = parts
+    # As it comes from another process.
+    test.absorb(pickle.loads(pickle.dumps(later.counted())))
     known = {n: Case(n, f"O-{n}", records[n].at, {}, D(n), f"/o/{n}") for n in test.examples()}
     return test.result(known)
 
@@ -180,9 +193,10 @@ def test_examples_that_are_gone_are_left_out():
 @given(rule_sets(), rule_sets(), st.lists(CASES, max_size=10), st.data())
 def test_every_count_is_what_deciding_each_case_anew_gives(remembered, base, tried, cases, data):
     fine = data.draw(st.dictionaries(st.integers(0, 9), st.booleans()))
+    cut_at = data.draw(st.integers(0, len(cases)))
     before, backtest_module.REMEMBERED = backtest_module.REMEMBERED, remembered
     try:
-        result = run(base, tried, cases, fine)
+        result = run(base, tried, cases, fine, cut_at=cut_at)
     finally:
         backtest_module.REMEMBERED = before
 
