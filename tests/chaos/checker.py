@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from tests.chaos import (
     checks_delivery,
     checks_keeping,
+    checks_people,
     checks_pull,
+    checks_repeats,
     checks_timing,
 )
 from tests.chaos.histories import History
@@ -34,7 +36,7 @@ INVARIANTS = (
     Invariant(2, "no rolled-back", checks_delivery.nothing_rolled_back),
     Invariant(3, "in order", checks_delivery.in_order),
     Invariant(4, "no overlap", checks_delivery.one_at_a_time),
-    Invariant(5, "repeats in flight only", checks_delivery.no_needless_repeats),
+    Invariant(5, "repeats in flight only", checks_repeats.no_needless_repeats),
     Invariant(6, "poison stays alone", checks_timing.poison_stays_alone, needs_calm=True),
     Invariant(7, "dead stays alone", checks_timing.dead_endpoints_stay_alone, needs_calm=True),
     Invariant(8, "same at rest", checks_delivery.same_at_rest),
@@ -46,8 +48,8 @@ INVARIANTS = (
     Invariant(14, "retry band", checks_timing.retries_pause, needs_calm=True),
     Invariant(15, "lag is told", checks_timing.lag_is_told, needs_calm=True),
     Invariant(16, "lanes bounded", checks_keeping.lanes_are_bounded),
-    Invariant(17, "two beats are one", checks_delivery.dispatchers_agree),
-    Invariant(18, "paused left alone", checks_timing.paused_endpoints_are_left_alone, True),
+    Invariant(17, "two beats are one", checks_repeats.dispatchers_agree),
+    Invariant(18, "paused left alone", checks_people.paused_endpoints_are_left_alone, True),
 )
 
 Verdicts = dict[int, list[Violation] | None]

@@ -1,7 +1,7 @@
 """Invariants about secrets, retention and the size of the table of lanes; pure."""
 
-from tests.chaos.checks_delivery import first_answers, wanted_by
 from tests.chaos.histories import History
+from tests.chaos.reading import first_answers, wanted_by
 from tests.chaos.violations import Violation, violation
 
 # Room for the table's first pages and for what vacuum has not come round to.

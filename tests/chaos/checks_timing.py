@@ -8,7 +8,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tests.chaos.checks_delivery import (
+from tests.chaos.histories import Endpoint, Fault, History, percentile
+from tests.chaos.reading import (
     by_pair,
     first_answers,
     gaps_of,
@@ -16,7 +17,6 @@ from tests.chaos.checks_delivery import (
     tells_again,
     wanted_by,
 )
-from tests.chaos.histories import Endpoint, Fault, History, percentile
 from tests.chaos.violations import Violation, violation
 
 RATIO = 1.5
@@ -33,8 +33,6 @@ LATE_SECONDS = 4.0
 LAG_SLACK_SECONDS = 2.0
 LAG_SLACK_SHARE = 0.25
 RECORDED_WITHIN = 1.0
-# Until a dispatcher has noticed a pause; it looks twenty times a second.
-NOTICED_WITHIN = 1.0
 
 
 def poison_stays_alone(history: History) -> list[Violation] | None:
@@ -200,26 +198,6 @@ def _asked_again(history: History, endpoint: str) -> list["Times"]:
                         told.setdefault(id_, one.ended)
             known = max(told.values(), default=replay.ended) if len(told) == len(ids) else math.inf
             found.append(Times(replay.began, math.inf, known, known))
-    return found
-
-
-def paused_endpoints_are_left_alone(history: History) -> list[Violation] | None:
-    """18. Nothing is sent to a paused endpoint from shortly after the pause until it is resumed."""
-    pauses = list(history.faults_of("paused"))
-    if not pauses:
-        return None
-    found = []
-    for pause in pauses:
-        sent = [
-            one
-            for one in history.deliveries
-            if one.endpoint == pause.endpoint
-            and pause.began + NOTICED_WITHIN < one.began < pause.ended
-        ]
-        if sent:
-            latest = max(one.began for one in sent) - pause.began
-            words = f"{pause.endpoint} was sent {len(sent)} messages while it was paused"
-            found.append(violation(f"{words}, until {latest:.1f} s after", *sent))
     return found
 
 

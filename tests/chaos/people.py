@@ -21,9 +21,9 @@ from changefeed.lifecycle import (
 from changefeed.models import Change, FeedLane, LaneState
 from config.embedded.servers import wait_until
 from tests.chaos import exporting
-from tests.chaos.checks_delivery import wanted_by
 from tests.chaos.episode import BATCHED, CHOOSY, NEWEST, ORIGIN, TARGET, WITNESS, Episode
 from tests.chaos.histories import Fault, Gap, History, Replay
+from tests.chaos.reading import wanted_by
 
 ACTOR = "user:chaos"
 TARGETS = (TARGET, BATCHED)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.chaos.checker import INVARIANTS, Verdicts
-from tests.chaos.checks_delivery import duplicates, first_answers, wanted_by
+from tests.chaos.checks_repeats import duplicates
 from tests.chaos.histories import History
+from tests.chaos.reading import first_answers, wanted_by
 
 MOST_TOLD = 3
 

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import checks_delivery, checks_keeping, checks_pull, checks_timing
+from tests.chaos import (
+    checks_delivery,
+    checks_keeping,
+    checks_people,
+    checks_pull,
+    checks_repeats,
+    checks_timing,
+)
 from tests.chaos.checker import INVARIANTS, check
 from tests.chaos.histories import (
     Change,
@@ -245,16 +252,16 @@ TWICE = [delivery(1, 1.0), delivery(1, 9.0), delivery(2, 10.0)]
 def test_a_repeat_without_a_fault():
     calm = history(*TWICE)
 
-    assert len(checks_delivery.no_needless_repeats(calm)) == 1
-    assert len(checks_delivery.dispatchers_agree(calm) or ()) == 1
-    assert checks_delivery.no_needless_repeats(GOOD) == []
-    assert checks_delivery.dispatchers_agree(GOOD) == []
+    assert len(checks_repeats.no_needless_repeats(calm)) == 1
+    assert len(checks_repeats.dispatchers_agree(calm) or ()) == 1
+    assert checks_repeats.no_needless_repeats(GOOD) == []
+    assert checks_repeats.dispatchers_agree(GOOD) == []
 
 
 def test_a_retry_after_a_failure_is_no_repeat():
     retried = history(delivery(1, 1.0, 500), delivery(1, 2.0, None), delivery(1, 3.0))
 
-    assert checks_delivery.no_needless_repeats(retried) == []
+    assert checks_repeats.no_needless_repeats(retried) == []
 
 
 @pytest.mark.parametrize(
@@ -273,7 +280,7 @@ def test_a_retry_after_a_failure_is_no_repeat():
     ],
 )
 def test_a_repeat_of_what_was_in_flight_at_a_fault(fault: Fault, is_excused: bool):
-    found = checks_delivery.no_needless_repeats(history(*TWICE, faults=[fault]))
+    found = checks_repeats.no_needless_repeats(history(*TWICE, faults=[fault]))
 
     assert (found == []) is is_excused
 
@@ -285,8 +292,8 @@ def test_one_fault_excuses_one_repeat_of_a_subject():
     one_by_one = history(*again, faults=[kill])
     batched = history(*again, faults=[kill], endpoints=[Endpoint("a", batch_size=10)])
 
-    assert len(checks_delivery.no_needless_repeats(one_by_one)) == 1
-    assert checks_delivery.no_needless_repeats(batched) == []
+    assert len(checks_repeats.no_needless_repeats(one_by_one)) == 1
+    assert checks_repeats.no_needless_repeats(batched) == []
 
 
 def test_a_stopped_dispatcher_may_finish_the_request_that_it_had_begun():
@@ -294,16 +301,16 @@ def test_a_stopped_dispatcher_may_finish_the_request_that_it_had_begun():
     late = [delivery(1, 7.0), delivery(1, 9.1), delivery(2, 10.0)]
     later = [delivery(1, 7.0), delivery(2, 7.2), delivery(2, 9.1)]
 
-    assert checks_delivery.no_needless_repeats(history(*late, faults=[stop])) == []
-    assert len(checks_delivery.no_needless_repeats(history(*later, faults=[stop]))) == 1
+    assert checks_repeats.no_needless_repeats(history(*late, faults=[stop])) == []
+    assert len(checks_repeats.no_needless_repeats(history(*later, faults=[stop]))) == 1
 
 
 def test_a_repeat_keeps_its_id_and_body():
     other_body = history(delivery(1, 1.0, 500), delivery(1, 2.0, sha="other"))
     other_id = history(delivery(1, 1.0, 500), delivery(1, 2.0, id="other"))
 
-    (body,) = checks_delivery.no_needless_repeats(other_body)
-    (named,) = checks_delivery.no_needless_repeats(other_id)
+    (body,) = checks_repeats.no_needless_repeats(other_body)
+    (named,) = checks_repeats.no_needless_repeats(other_id)
 
     assert body.words == "a was sent id1 with different bodies"
     assert named.words == "a was sent seq 1 under 2 ids"
@@ -325,7 +332,7 @@ def test_a_stopped_dispatcher_may_write_few_requests_when_it_goes_on():
             delivery(seq, 9.1, request=3, item=item, subject=subject)
             for item, (seq, subject) in enumerate(items)
         ]
-        return checks_delivery.no_needless_repeats(
+        return checks_repeats.no_needless_repeats(
             history(*first, *late, changes=changes, writes=[], faults=[stop])
         )
 
@@ -345,7 +352,7 @@ def test_of_requests_written_on_waking_few_are_answered():
             delivery(seq, 9.1, status, subject=subject, request=10 + seq)
             for seq, subject in subjects.items()
         ]
-        return checks_delivery.no_needless_repeats(
+        return checks_repeats.no_needless_repeats(
             history(*first, *late, changes=changes, writes=[], faults=[stop])
         )
 
@@ -354,8 +361,8 @@ def test_of_requests_written_on_waking_few_are_answered():
 
 
 def test_one_dispatcher_or_a_killed_one_says_nothing_about_two():
-    assert checks_delivery.dispatchers_agree(replace_(GOOD, dispatchers=1)) is None
-    assert checks_delivery.dispatchers_agree(history(faults=[Fault("kill", 1, 1)])) is None
+    assert checks_repeats.dispatchers_agree(replace_(GOOD, dispatchers=1)) is None
+    assert checks_repeats.dispatchers_agree(history(faults=[Fault("kill", 1, 1)])) is None
 
 
 # -- replays, and what is given up on ------------------------------------------------------------
@@ -379,8 +386,8 @@ def test_a_replay_is_no_repeat_but_a_repeat_that_does_not_say_so_is():
     mute = history(*TOLD, delivery(1, 4.0), delivery(2, 5.0), replays=[BOTH])
 
     assert {number: found for number, found in check(replayed).items() if found} == {}
-    assert len(checks_delivery.no_needless_repeats(mute)) == 2
-    assert len(checks_delivery.dispatchers_agree(mute) or ()) == 1
+    assert len(checks_repeats.no_needless_repeats(mute)) == 2
+    assert len(checks_repeats.dispatchers_agree(mute) or ()) == 1
 
 
 @pytest.mark.parametrize(
@@ -471,11 +478,11 @@ def test_a_replay_has_the_bytes_of_the_first_time():
     )
     differing = replace_(drawn, deliveries=[*drawn.deliveries, again(2, 6.0, sha="other")])
 
-    assert [one.words for one in checks_delivery.no_needless_repeats(changed)] == [
+    assert [one.words for one in checks_repeats.no_needless_repeats(changed)] == [
         "a was sent id1 with different bodies"
     ]
-    assert checks_delivery.no_needless_repeats(drawn) == []
-    assert [one.words for one in checks_delivery.no_needless_repeats(differing)] == [
+    assert checks_repeats.no_needless_repeats(drawn) == []
+    assert [one.words for one in checks_repeats.no_needless_repeats(differing)] == [
         "a was sent id2 with different bodies"
     ]
 
@@ -527,12 +534,12 @@ def test_a_paused_endpoint_is_left_alone():
     others = replace_(calm, deliveries=[*calm.deliveries, delivery(5, 6.0, endpoint="b")])
     heedless = replace_(calm, deliveries=[*calm.deliveries, delivery(5, 4.1), delivery(6, 4.5)])
 
-    assert checks_timing.paused_endpoints_are_left_alone(calm) == []
-    assert checks_timing.paused_endpoints_are_left_alone(others) == []
-    assert [one.words for one in checks_timing.paused_endpoints_are_left_alone(heedless) or ()] == [
+    assert checks_people.paused_endpoints_are_left_alone(calm) == []
+    assert checks_people.paused_endpoints_are_left_alone(others) == []
+    assert [one.words for one in checks_people.paused_endpoints_are_left_alone(heedless) or ()] == [
         "a was sent 2 messages while it was paused, until 1.5 s after"
     ]
-    assert checks_timing.paused_endpoints_are_left_alone(GOOD) is None
+    assert checks_people.paused_endpoints_are_left_alone(GOOD) is None
 
 
 def test_a_run_that_did_not_bring_about_what_it_is_for_is_not_good():
