@@ -36,16 +36,16 @@ def endpoint_context(request: HttpRequest, endpoint: Endpoint, *, may_edit: bool
     lanes = reverse("admin:changefeed_feedlane_changelist")
     chosen: dict[str, Any] = {"endpoint__id__exact": endpoint.pk}
     recent = Attempt.objects.filter(endpoint=endpoint).order_by("-sent_at")[:RECENT_ATTEMPTS]
-    return {
     attempts = f"{reverse('admin:changefeed_attempt_changelist')}?{urlencode(chosen)}"
     may_view_attempts = request.user.has_perm("changefeed.view_attempt")
+    return {
         "endpoint": endpoint,
-        "state": state_words(endpoint, now),
         "attempts_link": attempts if may_view_attempts else "",
         "failed_links": [
             {"title": str(outcome.label), "link": f"{attempts}&outcome__exact={outcome.value}"}
             for outcome in (AttemptOutcome.REJECTED, AttemptOutcome.FAILED)
         ],
+        "state": state_words(endpoint, now),
         "lag": _span(backlog.oldest_seconds),
         "lag_seconds": f"{backlog.oldest_seconds or 0:,.0f}",
         "pending": f"{backlog.pending:,}",
