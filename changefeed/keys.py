@@ -61,6 +61,7 @@ def issue_key(key: ApiKey) -> str:
     try:
         with transaction.atomic():
             key.save(force_insert=True)
+            ApiKey.objects.filter(pk=key.pk).update(created_at=Now())
     except IntegrityError:
         raise KeyNameTaken(key.name) from None
     return plain

@@ -41,6 +41,7 @@ def add_endpoint(endpoint: Endpoint, *, actor: str) -> str:
     secret = new_secret()
     endpoint.secrets = [secret]
     endpoint.save(force_insert=True)
+    Endpoint.objects.filter(pk=endpoint.pk).update(created_at=database_now())
     log.info("endpoint added", endpoint=endpoint.name, actor=actor)
     return secret
 

@@ -112,7 +112,7 @@ def cursor_for_now(key: ApiKey) -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_snapshot()::text")
         (now,) = cursor.fetchone()
-    window = PullWindow.objects.create(
+    window = _new_window(
         cursor=consumer,
         # It continues no other window; each of these begins a chain of its own.
         previous=-1 - (consumer.windows.aggregate(latest=Max("id"))["latest"] or 0),
@@ -158,7 +158,7 @@ def _open_window(consumer: PullCursor, previous: int, since: str) -> PullWindow 
         until, first_seq, last_seq = cursor.fetchone()
     if first_seq is None:
         return None
-    return PullWindow.objects.create(
+    return _new_window(
         cursor=consumer,
         previous=previous,
         since=since,
@@ -166,6 +166,13 @@ def _open_window(consumer: PullCursor, previous: int, since: str) -> PullWindow 
         first_seq=first_seq,
         last_seq=last_seq,
     )
+
+
+def _new_window(**fields: Any) -> PullWindow:
+    """Dated by the database, which also says when it is old."""
+    window = PullWindow.objects.create(**fields)
+    PullWindow.objects.filter(pk=window.pk).update(created_at=Now())
+    return window
 
 
 def _rows(window: PullWindow, after: int, limit: int, wanted: Wanted) -> list[dict[str, Any]]:

@@ -132,9 +132,12 @@ def test_a_receiver_that_echoes_all_it_got_makes_nothing_known(
 ) -> None:
     """Place, deliver in vain, ping, park, alert, replay, pull and tell; then look everywhere."""
     told: list[str] = []
-    monkeypatch.setattr(
-        apprise.Apprise, "notify", lambda self, **said: told.append(str(said)) or True
-    )
+
+    def notify(_services: Any, **said: Any) -> bool:
+        told.append(str(said))
+        return True
+
+    monkeypatch.setattr(apprise.Apprise, "notify", notify)
     settings.ALERT_URLS = ["json://localhost"]
     settings.FEED_ALERT_LAG_SECONDS = 0
     sent_to_broker: list[str] = []
