@@ -1,7 +1,6 @@
 """The kinds of change that the feed itself records."""
 
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from changefeed import kinds
 from changefeed.kinds import Example, Kind
@@ -40,4 +39,4 @@ KINDS = (
 
 def register_kinds() -> None:
     """Tell the catalogue; called once when the app is ready."""
-    kinds.register(KINDS, {"lane": pgettext_lazy("kinds of change", "Delivery")}, rank=4)
+    kinds.register(KINDS, {"lane": _("Change feed")}, rank=4)

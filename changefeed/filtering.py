@@ -21,6 +21,9 @@ NOTHING_PASSES = gettext_lazy(
     "Nothing would ever pass: no kind of change chosen here has one of these fields or is about "
     "one of these subjects."
 )
+NO_SUCH_FIELD = gettext_lazy(
+    "Nothing would ever be sent: no kind chosen here has one of these fields."
+)
 _LONGEST_SHOWN = 80
 
 

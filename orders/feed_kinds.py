@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from changefeed import kinds
 from changefeed.kinds import Example, Kind
@@ -277,49 +276,49 @@ SHIPMENT_KINDS = (
     Kind(
         "shipment.planned",
         "order",
-        _("Parcel planned"),
+        _("Shipment planned"),
         _("A batch of a later day was planned, or one that was stopped goes on."),
         _parcel(state="planned", deliver_on="2026-11-18"),
     ),
     Kind(
         "shipment.released",
         "order",
-        _("Parcel released"),
+        _("Shipment released"),
         _("The warehouse shall pack it: `new` holds everything it needs."),
         _parcel(),
     ),
     Kind(
         "shipment.picking",
         "order",
-        _("Parcel being packed"),
+        _("Shipment being packed"),
         _("The warehouse reported that it took the goods from the shelf."),
         _parcel(state="picking"),
     ),
     Kind(
         "shipment.shipped",
         "order",
-        _("Parcel shipped"),
+        _("Shipment shipped"),
         _("The warehouse handed it to the courier; `waybill` is the courier's number."),
         _parcel(state="shipped", waybill="ZTO75312345678"),
     ),
     Kind(
         "shipment.delivered",
         "order",
-        _("Parcel delivered"),
+        _("Shipment delivered"),
         _("It arrived at the recipient."),
         _parcel(state="delivered", waybill="ZTO75312345678"),
     ),
     Kind(
         "shipment.frozen",
         "order",
-        _("Parcel stopped"),
+        _("Shipment stopped"),
         _("It will not leave for now: the warehouse stopped it, or had not been told of it yet."),
         _parcel(state="frozen", freeze_reason="address changed", freeze_answer="frozen"),
     ),
     Kind(
         "shipment.cancelled",
         "order",
-        _("Parcel cancelled"),
+        _("Shipment cancelled"),
         _("It will not be sent; the same number may be planned again."),
         _parcel(state="cancelled", freeze_reason="address changed", freeze_answer="frozen"),
     ),
@@ -345,14 +344,14 @@ SHIPMENT_KINDS = (
     Kind(
         "shipment.rescheduled",
         "order",
-        _("Parcel on another day"),
+        _("Shipment on another day"),
         _("The day on which a batch is wanted changed."),
         _parcel(state="planned", deliver_on="2026-11-25"),
     ),
     Kind(
         "shipment.rerouted",
         "order",
-        _("Parcel on another way"),
+        _("Shipment on another way"),
         _("Another warehouse or courier was chosen for it."),
         _parcel(state="planned", routing={**ROUTING, "courier": "SF"}),
     ),
@@ -380,10 +379,10 @@ def register_kinds() -> None:
     kinds.register(
         (*ORDER_KINDS, *HOLD_KINDS, *SHIPMENT_KINDS, *CUSTOMER_KINDS),
         {
-            "order": pgettext_lazy("kinds of change", "Orders"),
-            "hold": pgettext_lazy("kinds of change", "Holds"),
-            "shipment": pgettext_lazy("kinds of change", "Parcels"),
-            "customer": pgettext_lazy("kinds of change", "Customers"),
+            "order": _("Orders"),
+            "hold": _("Holds"),
+            "shipment": _("Shipments"),
+            "customer": _("Customers"),
         },
         rank=1,
         ids={"order": "DY-20261111-000127", "customer": "C-20931"},

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from changefeed import kinds
 from changefeed.kinds import Example, Kind
@@ -126,7 +125,7 @@ def register_kinds() -> None:
     """Tell the catalogue; called once when the app is ready."""
     kinds.register(
         KINDS,
-        {"return": pgettext_lazy("kinds of change", "Returns")},
+        {"return": _("Returns")},
         rank=2,
         ids={"return": "R-20261114-000031"},
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from changefeed import kinds
 from changefeed.kinds import Example, Kind
@@ -209,9 +208,9 @@ def register_kinds() -> None:
     kinds.register(
         (*RULESET_KINDS, *LIST_KINDS, *SNOOZE_KINDS),
         {
-            "ruleset": pgettext_lazy("kinds of change", "Rule sets"),
-            "list": pgettext_lazy("kinds of change", "Lists"),
-            "snooze": pgettext_lazy("kinds of change", "Snoozes"),
+            "ruleset": _("Rule sets"),
+            "list": _("Lists"),
+            "snooze": _("Snoozes"),
         },
         rank=3,
         ids={"ruleset": "8", "list": "resellers", "snooze": "12"},

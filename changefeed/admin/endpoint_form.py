@@ -1,6 +1,6 @@
 """The form of an endpoint: its filters as people write them, every field explained."""
 
-import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import forms
@@ -10,21 +10,20 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from changefeed.admin.filters import MOST_WORDS, words_of
+from changefeed import filtering, kinds
+from changefeed.admin.filters import words_of
 from changefeed.models import Endpoint
-
-_KIND = re.compile(r"[a-z][a-z0-9_-]*\.(\*|[a-z0-9_.-]+)")
-_FIELD = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 class WordsField(forms.CharField):
     """A list of words, written with commas, spaces or line breaks in between."""
 
-    def __init__(self, *, pattern: re.Pattern[str], problem: Any, **options: Any) -> None:
-        self._pattern, self._problem = pattern, problem
+    def __init__(self, **options: Any) -> None:
         super().__init__(
             required=False,
-            widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
+            widget=UnfoldAdminTextInputWidget(
+                attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
+            ),
             **options,
         )
 
@@ -33,13 +32,8 @@ class WordsField(forms.CharField):
 
     def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
         words = words_of(super().to_python(value) or "")
-        if len(words) > MOST_WORDS:
-            raise ValidationError(
-                _("At most %(count)d entries."), code="many", params={"count": MOST_WORDS}
-            )
-        for word in words:
-            if not self._pattern.fullmatch(word):
-                raise ValidationError(self._problem, code="word", params={"word": word})
+        if too_many := filtering.too_many(words):
+            raise ValidationError(str(too_many), code="many")
         return words
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -54,20 +48,21 @@ def _form_field(field: Any, **options: Any) -> Any:
 
 
 class EndpointForm(forms.ModelForm):
-    """With `_preview` in its data the form only shows what its filters would match."""
+    """With `_preview` in its data the form only shows what its filters would match.
+
+    A filter that nothing can pass is refused, except what an endpoint has stored already: a kind
+    may have been given up since.
+    """
 
     kinds = WordsField(
         label=capfirst(_("kinds of change")),
-        pattern=_KIND,
-        problem=_("“%(word)s” is not a kind; write it like order.held or order.*."),
         help_text=_(
-            "Empty means all. Several with commas; order.* stands for every kind that begins so."
+            "Empty means all. Several with commas; order.* stands for every kind that begins so. "
+            "They can be chosen below."
         ),
     )
     fields = WordsField(  # type: ignore[assignment]
         label=capfirst(_("fields")),
-        pattern=_FIELD,
-        problem=_("“%(word)s” is not the name of a field; write it like ship_to."),
         help_text=_(
             "Empty means all. With an entry here, only changes of these fields are sent, and "
             "events without a field are not."
@@ -81,6 +76,31 @@ class EndpointForm(forms.ModelForm):
             *("name", "url", "source", "kinds", "fields", "batch_size", "coalesce"),
             *("concurrency", "rate", "allowed_networks"),
         )
+
+    def clean_kinds(self) -> list[str]:
+        return self._sound("kinds", filtering.kind_problems)
+
+    def clean_fields(self) -> list[str]:
+        return self._sound("fields", filtering.field_problems)
+
+    def _sound(self, name: str, find: Callable[[Sequence[str]], list[str]]) -> list[str]:
+        words: list[str] = self.cleaned_data[name]
+        stored = self.initial.get(name) or ()
+        if problems := find([word for word in words if word not in stored]):
+            raise ValidationError([ValidationError(one, code="word") for one in problems])
+        return words
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        chosen, fields = cleaned.get("kinds"), cleaned.get("fields")
+        if (
+            fields
+            and chosen is not None
+            and {"kinds", "fields"} & set(self.changed_data)
+            and not kinds.can_match(chosen, fields)
+        ):
+            self.add_error("fields", filtering.NO_SUCH_FIELD)
+        return cleaned
 
     def is_valid(self) -> bool:
         """Never while previewing, so that nothing is saved; errors beside fields still show."""

@@ -22,6 +22,7 @@ from changefeed.admin.endpoint_acts import EndpointActs, show_secret
 from changefeed.admin.endpoint_form import EndpointForm
 from changefeed.admin.endpoint_page import endpoint_context, preview_context
 from changefeed.admin.filters import words_of
+from changefeed.admin.kind_picker import picker_context
 from changefeed.admin.overview import overview_context
 from changefeed.admin.replaying import ReplayingPages
 from changefeed.admin.words import span_text, state_word
@@ -185,14 +186,16 @@ class EndpointAdmin(ReplayingPages, EndpointActs):
         )
 
     def _previewed(self, request: HttpRequest, endpoint: Endpoint | None) -> dict[str, Any]:
-        """The preview of what was typed, else of what is stored."""
+        """The preview of what was typed, else of what is stored, and the kinds to choose from."""
+        kinds: list[str] = endpoint.kinds if endpoint else []
+        fields: list[str] = endpoint.fields if endpoint else []
+        source = endpoint.source if endpoint else ""
         if request.method == "POST":
             typed = request.POST
-            return preview_context(
-                words_of(typed.get("kinds", "")),
-                words_of(typed.get("fields", "")),
-                typed.get("source", "").strip(),
-            )
-        if endpoint is None:
-            return preview_context((), (), "")
-        return preview_context(endpoint.kinds, endpoint.fields, endpoint.source)
+            kinds = words_of(typed.get("kinds", ""))
+            fields = words_of(typed.get("fields", ""))
+            source = typed.get("source", "").strip()
+        context = preview_context(kinds, fields, source)
+        if self.has_edit_permission(request):
+            context |= picker_context(kinds, fields, context["preview"])
+        return context

@@ -8,11 +8,11 @@ from datetime import datetime
 
 from django.db import connection
 
+from changefeed.filtering import MOST_WORDS, field_problems, kind_problems
+from changefeed.kinds import label_of, unknown_fields, unknown_kinds
+
 LOOKED_AT = 1000
 SHOWN_EXAMPLES = 5
-# A longer list is a mistake, and each entry costs time in every writing transaction.
-MOST_WORDS = 100
-
 _SEPARATORS = re.compile(r"[\s,，、;；]+")
 
 _NEWEST = """
@@ -38,12 +38,16 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many of the changes of one kind, or of one field, would be sent."""
+    """How many of the changes of one kind, or of one field, would be sent.
+
+    `label` names a kind in words; empty for a field, and for a kind that is not in the catalogue.
+    """
 
     name: str
     matching: int
     total: int
     is_named: bool
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,9 @@ class Preview:
     """Of the newest `total` changes, which these filters let through.
 
     `echoes` are wanted but came from the endpoint's own system; `without_field` are of a wanted
-    kind but kept out because a field filter admits no change without a field. `unseen` are
-    filter words that none of the changes bears.
+    kind but kept out because a field filter admits no change without a field. `problems` are
+    sentences on filter words that no change can ever bear, `unseen` the other words that none
+    of these changes bears.
     """
 
     total: int
@@ -63,6 +68,7 @@ class Preview:
     fields: list[Tally]
     examples: list[Example]
     unseen: list[str]
+    problems: list[str]
 
 
 def words_of(text: str) -> list[str]:
@@ -72,13 +78,14 @@ def words_of(text: str) -> list[str]:
 
 def preview_filters(kinds: Iterable[str], fields: Iterable[str], source: str = "") -> Preview:
     """Try filters on the newest LOOKED_AT changes; changes nothing."""
-    kinds, fields = list(kinds), list(fields)
+    kinds, fields = list(kinds)[:MOST_WORDS], list(fields)[:MOST_WORDS]
     with connection.cursor() as cursor:
         cursor.execute(
             _NEWEST, {"kinds": kinds, "fields": fields, "listener": source, "most": LOOKED_AT}
         )
         rows = cursor.fetchall()
     all_kinds, all_fields = Counter(row[1] for row in rows), Counter(row[2] for row in rows)
+    lost = {one.word for one in (*unknown_kinds(kinds), *unknown_fields(fields))}
     sent = [row for row in rows if row[6] and not row[7]]
     sent_kinds, sent_fields = Counter(row[1] for row in sent), Counter(row[2] for row in sent)
     return Preview(
@@ -89,7 +96,7 @@ def preview_filters(kinds: Iterable[str], fields: Iterable[str], source: str = "
             sum(1 for row in rows if not row[2] and _wants_kind(kinds, row[1])) if fields else 0
         ),
         kinds=[
-            Tally(kind, sent_kinds[kind], count, kind in kinds)
+            Tally(kind, sent_kinds[kind], count, kind in kinds, str(label_of(kind)))
             for kind, count in all_kinds.most_common()
         ],
         fields=[
@@ -99,9 +106,12 @@ def preview_filters(kinds: Iterable[str], fields: Iterable[str], source: str = "
         ],
         examples=[Example(*row[:6]) for row in sent[:SHOWN_EXAMPLES]],
         unseen=[
-            *(word for word in kinds if not any(_wants_kind([word], kind) for kind in all_kinds)),
-            *(word for word in fields if word not in all_fields),
+            word
+            for word in (*kinds, *fields)
+            if word not in lost
+            and not (word in all_fields or any(_wants_kind([word], kind) for kind in all_kinds))
         ],
+        problems=[*kind_problems(kinds), *field_problems(fields)],
     )
 
 

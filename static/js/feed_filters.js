@@ -70,4 +70,5 @@ function toggle(input, word) {
   if (place < 0) words.push(word);
   else words.splice(place, 1);
   input.value = words.join(", ");
+  input.dispatchEvent(new Event("change", { bubbles: true }));
 }

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from changefeed import kinds
 from changefeed.models import Endpoint, FeedLane, LagSample
 from tests.browser.conftest import chromium  # noqa: F401
 from tests.changefeed.admin_pages import attempt
@@ -131,3 +132,90 @@ def test_the_replay_page_asks_only_what_it_needs(open_page):
     assert (page.is_visible("[name=subject]"), page.is_visible("[name=since]")) == (False, True)
     page.check("[value=all]")
     assert (page.is_visible("[name=subject]"), page.is_visible("[name=since]")) == (False, False)
+
+
+def test_the_picker_and_the_text_stay_in_step(open_page, some_changes):
+    page = open_page("endpoint/add/")
+    text, family = page.locator("[name=kinds]"), page.locator('[data-family="order"]')
+    whole, held = page.locator('[data-all="order.*"]'), page.locator('[data-kind="order.held"]')
+    assert page.inner_text(".feed-picker .feed-lead").startswith("Nothing is chosen")
+
+    family.locator("summary").click()
+    held.check()
+    lead(page, "1 of the last 5 changes")
+    assert text.input_value() == "order.held"
+    assert whole.evaluate("box => box.indeterminate")
+    assert family.locator("[data-some-of]").inner_text().endswith("1")
+
+    whole.click()
+    lead(page, "5 of the last 5 changes")
+    assert (text.input_value(), held.is_checked()) == ("order.*", True)
+    held.uncheck()
+    lead(page, "4 of the last 5 changes")
+    names = text.input_value().split(", ")
+    assert "order.received" in names
+    assert not {"order.held", "order.*"} & set(names)
+    assert page.inner_text("[data-chosen]") == str(len(names))
+
+    text.fill("shipment.*, order.held")
+    assert (held.is_checked(), whole.is_checked()) == (True, False)
+    assert page.locator('[data-kind="shipment.frozen"]').is_checked()
+    page.click('.feed-word[data-word="order.held"]')
+    assert (text.input_value(), held.is_checked()) == ("shipment.*", False)
+
+    page.click(".feed-fields summary")
+    page.check('[data-field="shipment"]')
+    assert page.input_value("[name=fields]") == "shipment"
+    assert not Endpoint.objects.exists()
+
+
+def test_the_picker_works_by_keyboard_and_finds_kinds(open_page, some_changes):
+    page = open_page("endpoint/add/")
+    address = page.url
+
+    page.focus("[data-find]")
+    page.keyboard.type("ADDRESS_CHANGED")
+    page.keyboard.press("Enter")
+    shown = page.locator("[data-entry]:visible")
+    assert shown.count() == 1
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert page.input_value("[name=kinds]") == "order.address_changed"
+    assert page.url == address
+
+    page.fill("[data-find]", "no such thing")
+    assert page.is_visible("[data-none-found]")
+    assert page.locator("[data-family]:visible").count() == 0
+    page.fill("[data-find]", "")
+    assert page.locator("[data-family]:visible").count() == page.locator("[data-family]").count()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_picker_stays_within_its_width(open_page, some_changes, width):
+    page = open_page("endpoint/add/", viewport={"width": width, "height": 900})
+
+    for summary in page.locator(".feed-picker summary").all():
+        summary.click()
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("[data-entry]:visible").count() == len(kinds.known())
+
+
+def test_without_a_script_the_picker_is_a_list_to_read(open_page, some_changes):
+    endpoint = make_endpoint(kinds=["order.held"])
+    page = open_page(f"endpoint/{endpoint.pk}/change/", java_script_enabled=False)
+
+    boxes = page.locator(".feed-picker input[type=checkbox]")
+    assert {box.is_enabled() for box in boxes.all()} == {False}
+    assert page.locator('[data-kind="order.held"]').is_checked()
+    assert page.is_hidden("[data-find]")
+    page.fill("[name=kinds]", "order.hled")
+    page.click("[name=_save]")
+    page.locator("text=Did you mean order.held?").first.wait_for()
+    page.fill("[name=kinds]", "order.held, hold.*")
+    page.click("[name=_save]")
+
+    endpoint.refresh_from_db()
+    assert endpoint.kinds == ["order.held", "hold.*"]

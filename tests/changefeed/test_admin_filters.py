@@ -4,7 +4,9 @@ import pytest
 from django.db import transaction
 from django.utils import translation
 
+from changefeed import kinds
 from changefeed.admin.filters import LOOKED_AT, preview_filters, words_of
+from changefeed.admin.kind_picker import with_code
 from changefeed.models import Endpoint
 from changefeed.recording import act_as, expect_echo, record_change
 from tests.changefeed.admin_pages import page, role, root
@@ -50,7 +52,7 @@ def test_words_are_read_as_people_write_them(text, words):
 
 
 @pytest.mark.parametrize(
-    ("kinds", "fields", "matching"),
+    ("chosen", "fields", "matching"),
     [
         ([], [], 5),
         (["order.*"], [], 4),
@@ -60,8 +62,8 @@ def test_words_are_read_as_people_write_them(text, words):
         (["order.nothing"], [], 0),
     ],
 )
-def test_the_preview_counts_what_would_be_sent(some_changes, kinds, fields, matching):
-    found = preview_filters(kinds, fields)
+def test_the_preview_counts_what_would_be_sent(some_changes, chosen, fields, matching):
+    found = preview_filters(chosen, fields)
 
     assert (found.total, found.matching) == (5, matching)
     assert sum(tally.matching for tally in found.kinds) == matching
@@ -69,7 +71,9 @@ def test_the_preview_counts_what_would_be_sent(some_changes, kinds, fields, matc
 
 
 def test_the_preview_tells_kinds_examples_and_what_is_kept_out(some_changes):
-    found = preview_filters(["order.*", "order.recieved"], ["ship_to", "colour"])
+    found = preview_filters(
+        ["order.*", "order.recieved", "return.approved"], ["ship_to", "colour", "contact"]
+    )
 
     assert [(t.name, t.matching, t.total) for t in found.kinds] == [
         ("order.received", 0, 2),
@@ -79,7 +83,11 @@ def test_the_preview_tells_kinds_examples_and_what_is_kept_out(some_changes):
     ]
     assert [(e.kind, e.subject_id) for e in found.examples] == [("order.address_changed", "A")]
     assert found.without_field == 2
-    assert found.unseen == ["order.recieved", "colour"]
+    assert found.unseen == ["return.approved", "contact"]
+    assert found.problems == [
+        "“order.recieved” is not a kind of change. Did you mean order.received?",
+        "“colour” is not a field of any change.",
+    ]
 
 
 def test_an_echo_does_not_count_as_sent():
@@ -170,14 +178,14 @@ def test_filters_are_stored_as_lists(some_changes):
         f"/admin/changefeed/endpoint/{endpoint.pk}/change/",
         {
             **FORM,
-            "kinds": "order.held，order.held shipment.*",
+            "kinds": "order.address_changed，order.address_changed shipment.*",
             "fields": "ship_to",
             "source": "wms",
         },
     )
 
     endpoint.refresh_from_db()
-    assert endpoint.kinds == ["order.held", "shipment.*"]
+    assert endpoint.kinds == ["order.address_changed", "shipment.*"]
     assert (endpoint.fields, endpoint.source) == (["ship_to"], "wms")
 
 
@@ -192,3 +200,124 @@ def test_too_many_words_are_refused():
     assert response.context["adminform"].form.errors["kinds"] == ["At most 100 entries."]
     endpoint.refresh_from_db()
     assert endpoint.kinds == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "errors"),
+    [
+        (
+            {"kinds": "order.dispatchd"},
+            {
+                "kinds": [
+                    "“order.dispatchd” is not a kind of change. Did you mean order.dispatched?"
+                ]
+            },
+        ),
+        (
+            {"kinds": "order, order.held, <b>", "fields": "shipto"},
+            {
+                "kinds": [
+                    "“order” is not a kind of change. Did you mean order.*?",
+                    "“<b>” is not a kind of change.",
+                ],
+                "fields": ["“shipto” is not a field of any change. Did you mean ship_to?"],
+            },
+        ),
+        (
+            {"kinds": "order.held", "fields": "ship_to"},
+            {
+                "fields": [
+                    "Nothing would ever be sent: no kind chosen here has one of these fields."
+                ]
+            },
+        ),
+    ],
+)
+def test_what_nothing_can_pass_is_refused_with_what_was_meant(typed, errors):
+    endpoint = make_endpoint(kinds=["order.*"])
+
+    response = root().post(f"/admin/changefeed/endpoint/{endpoint.pk}/change/", {**FORM, **typed})
+
+    assert response.context["adminform"].form.errors == errors
+    assert "<b>” is" not in response.content.decode()
+    endpoint.refresh_from_db()
+    assert (endpoint.kinds, endpoint.fields, endpoint.name != "WMS") == (["order.*"], [], True)
+
+
+def test_a_kind_that_was_given_up_may_stay_where_it_is_stored():
+    endpoint = make_endpoint(kinds=["order.old", "order.held"], fields=["former"])
+    address = f"/admin/changefeed/endpoint/{endpoint.pk}/change/"
+    client = root()
+
+    # More kinds do not help while the only field asked for is one that nothing has any more.
+    more = {"kinds": "order.old, order.held, order.shipped", "fields": "former"}
+    shown = client.post(address, {**FORM, **more})
+    assert list(shown.context["adminform"].form.errors) == ["fields"]
+    endpoint.refresh_from_db()
+    assert (endpoint.kinds, endpoint.fields) == (["order.old", "order.held"], ["former"])
+    client.post(address, {**FORM, "kinds": "order.old, order.shipped", "fields": "former, state"})
+    endpoint.refresh_from_db()
+    assert endpoint.kinds == ["order.old", "order.shipped"]
+    assert endpoint.fields == ["former", "state"]
+    shown = client.post(address, {**FORM, "kinds": "order.older", "fields": ""})
+
+    assert "kinds" in shown.context["adminform"].form.errors
+
+
+def test_an_endpoint_with_a_given_up_kind_can_be_edited_otherwise():
+    endpoint = make_endpoint(kinds=["order.old"], fields=["former"])
+
+    root().post(
+        f"/admin/changefeed/endpoint/{endpoint.pk}/change/",
+        {**FORM, "kinds": "order.old", "fields": "former"},
+    )
+
+    endpoint.refresh_from_db()
+    assert (endpoint.name, endpoint.kinds) == ("WMS", ["order.old"])
+
+
+def test_the_picker_offers_every_kind_with_what_is_stored(some_changes):
+    endpoint = make_endpoint(kinds=["shipment.*", "order.held"], fields=["state", "shipment"])
+
+    context = root().get(f"/admin/changefeed/endpoint/{endpoint.pk}/change/").context
+
+    families = {family.name: family for family in context["families"]}
+    offered = [kind.name for family in context["families"] for kind in family.kinds]
+    assert offered == [kind.name for kind in kinds.known()]
+    assert {name for name, one in families.items() if one.is_chosen} == {"shipment"}
+    assert {name for name, one in families.items() if one.is_open} == {"order"}
+    assert all(kind.is_chosen for kind in families["shipment"].kinds)
+    chosen = [kind.name for kind in families["order"].kinds if kind.is_chosen]
+    assert chosen == ["order.held"]
+    counts = {kind.name: kind.count for kind in families["order"].kinds if kind.count}
+    assert counts == {"order.received": 2, "order.held": 1, "order.address_changed": 1}
+    assert (families["order"].count, families["hold"].count) == (4, 0)
+    assert context["kinds_chosen"] == len(families["shipment"].kinds) + 1
+    fields = {field.name: (field.count, field.is_chosen) for field in context["filter_fields"]}
+    assert (fields["state"], fields["ship_to"]) == ((1, True), (1, False))
+
+
+def test_after_a_refusal_the_picker_shows_what_was_typed():
+    response = root().post(
+        "/admin/changefeed/endpoint/add/", {**FORM, "kinds": "hold.opened, order.hled"}
+    )
+
+    chosen = {
+        kind.name
+        for family in response.context["families"]
+        for kind in family.kinds
+        if kind.is_chosen
+    }
+    assert chosen == {"hold.opened"}
+    assert 'value="hold.opened, order.hled"' in response.content.decode()
+
+
+@pytest.mark.parametrize("group", ["supervisor", "operations"])
+def test_viewers_get_no_picker(group, some_changes):
+    endpoint = make_endpoint()
+
+    assert "data-picker" not in page(role(group), f"endpoint/{endpoint.pk}/change/")
+
+
+def test_sentences_show_names_as_code_and_nothing_else_as_markup():
+    assert with_code("`new` is <b>") == "<code>new</code> is &lt;b&gt;"
