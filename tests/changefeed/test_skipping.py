@@ -22,7 +22,8 @@ def test_a_writer_and_a_skip_of_one_subject_wait_in_the_same_order(place, receiv
     FeedLane.objects.exclude(endpoint=endpoints[place]).delete()
     lane = FeedLane.objects.get()
     park(lane)
-    record, failures = lifecycle.record_change, []
+    record = lifecycle.record_change
+    failures: list[Exception] = []
     writer = threading.Thread(target=_write, args=(failures,))
 
     def record_amid_a_write(*given, **named):
