@@ -53,15 +53,15 @@ def _problems(
     words: Sequence[str], find: Callable[[Iterable[str]], list[Unknown]], sentence: str
 ) -> list[str]:
     return [
-        " ".join(filter(None, (sentence % {"word": _short(one.word)}, _hint(one))))
-        for one in find(words)
+        _with_hint(sentence % {"word": _short(one.word)}, one.suggestion) for one in find(words)
     ]
 
 
-def _hint(unknown: Unknown) -> str:
-    if not unknown.suggestion:
-        return ""
-    return _("Did you mean %(suggestion)s?") % {"suggestion": unknown.suggestion}
+def _with_hint(problem: str, suggestion: str) -> str:
+    if not suggestion:
+        return problem
+    told = {"problem": problem, "suggestion": suggestion}
+    return _("%(problem)s Did you mean %(suggestion)s?") % told
 
 
 def _short(word: str) -> str:

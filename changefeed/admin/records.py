@@ -15,6 +15,7 @@ from changefeed.admin.masking import masked
 from changefeed.admin.places import SubjectPlaces
 from changefeed.admin.revealing import RevealingAdmin, is_revealed
 from changefeed.admin.words import exact
+from changefeed.kinds import label_of
 from changefeed.models import Attempt, AttemptOutcome, Change
 
 
@@ -57,14 +58,14 @@ class RevealedValues(RevealingAdmin):
 class ChangeAdmin(RevealedValues, SubjectSearch):
     """The log, newest first; its values with personal data hidden."""
 
-    list_display = ("seq", "shown_at", "kind", "shown_subject", "field", "actor", "source")
+    list_display = ("seq", "shown_at", "shown_kind", "shown_subject", "field", "actor", "source")
     empty_text = _("Nothing has changed yet.")
     ordering = ("-seq",)
     fields = (
         "seq",
         "event_id",
         "shown_at",
-        "kind",
+        "shown_kind",
         "subject_kind",
         "subject_id",
         "subject_version",
@@ -79,6 +80,13 @@ class ChangeAdmin(RevealedValues, SubjectSearch):
     @display(description=_("time"))
     def shown_at(self, change: Change) -> str:
         return exact(change.at)
+
+    @display(description=_("kind of change"))
+    def shown_kind(self, change: Change) -> str:
+        label = label_of(change.kind)
+        if not label:
+            return change.kind
+        return format_html('<span>{} <span class="desk-muted">{}</span></span>', change.kind, label)
 
     @display(description=_("old value"))
     def shown_old(self, change: Any) -> str:

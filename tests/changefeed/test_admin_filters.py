@@ -7,7 +7,7 @@ from django.utils import translation
 from changefeed import kinds
 from changefeed.admin.filters import LOOKED_AT, preview_filters, words_of
 from changefeed.admin.kind_picker import with_code
-from changefeed.models import Endpoint
+from changefeed.models import Change, Endpoint
 from changefeed.recording import act_as, expect_echo, record_change
 from tests.changefeed.admin_pages import page, role, root
 from tests.changefeed.rows import change, changes, make_endpoint
@@ -321,3 +321,20 @@ def test_viewers_get_no_picker(group, some_changes):
 
 def test_sentences_show_names_as_code_and_nothing_else_as_markup():
     assert with_code("`new` is <b>") == "<code>new</code> is &lt;b&gt;"
+
+
+def test_pages_say_what_a_kind_is_called():
+    endpoint = make_endpoint()
+    change("A", kind="order.address_changed", field="ship_to")
+    change("A", 2, kind="order.held", field="state")
+    change("A", 3, kind="order.unheard_of")
+    client = root()
+
+    log = page(client, "change/")
+    lane = page(client, f"feedlane/{endpoint.lanes.get().pk}/change/")
+    single = page(client, f"change/{Change.objects.earliest('seq').pk}/change/")
+
+    for shown in (log, lane):
+        assert 'order.held <span class="desk-muted">Order held</span>' in shown
+        assert "order.unheard_of" in shown
+    assert 'order.address_changed <span class="desk-muted">Address changed</span>' in single
