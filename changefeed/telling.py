@@ -163,7 +163,7 @@ def pulled_about(subject_kind: str, subject_id: str) -> list[Pulled]:
 
 
 def _rows(statement: str, subject_kind: str, subject_id: str) -> list[tuple[Any, ...]]:
-    parameters = {
+    parameters: dict[str, Any] = {
         "kind": subject_kind,
         "id": subject_id,
         "most": CHANGES_LOOKED_AT,

@@ -75,7 +75,7 @@ def field_word(name: str) -> str:
     if name == "ship_to":
         return gettext("address or recipient")
     try:
-        return str(Order._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
+        return str(Order._meta.get_field(name).verbose_name)
     except FieldDoesNotExist:
         return name
 

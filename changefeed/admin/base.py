@@ -3,10 +3,12 @@
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import BaseDialogForm
@@ -52,6 +54,12 @@ def found_or_404(admin: ModelAdmin, request: HttpRequest, object_id: str) -> Any
     if found is None:
         raise Http404
     return found
+
+
+def show_once(request: HttpRequest, sentence: str, secret: str) -> None:
+    """Put a secret on the next page and on no other; one touch selects the whole of it."""
+    shown = format_html('{} <code class="desk-secret">{}</code>', sentence, secret)
+    messages.warning(request, shown)
 
 
 def to_page(request: HttpRequest, view: str, *args: Any) -> HttpResponse:

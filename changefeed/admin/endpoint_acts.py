@@ -17,7 +17,7 @@ from unfold.dataclasses import UnfoldAction
 from unfold.decorators import action
 
 from changefeed import lifecycle
-from changefeed.admin.base import ReasonForm, actor_of, found_or_404, to_page
+from changefeed.admin.base import ReasonForm, actor_of, found_or_404, show_once, to_page
 from changefeed.dispatch.pinging import ping
 from changefeed.models import AttemptOutcome, Endpoint, EndpointState
 
@@ -176,11 +176,7 @@ class EndpointActs(ModelAdmin):
 
 def show_secret(request: HttpRequest, secret: str) -> None:
     """Put a new secret on the next page, and on no other."""
-    messages.warning(
-        request,
-        _("Signing secret, shown this once. Give it to the receiver: %(secret)s")
-        % {"secret": secret},
-    )
+    show_once(request, _("Signing secret, shown this once. Give it to the receiver:"), secret)
 
 
 def last_ping(request: HttpRequest, endpoint: Endpoint) -> PingAnswer | None:

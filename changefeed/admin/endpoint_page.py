@@ -35,7 +35,8 @@ def endpoint_context(request: HttpRequest, endpoint: Endpoint, *, may_edit: bool
     points = lag_of_day(endpoint.pk, now)
     lanes = reverse("admin:changefeed_feedlane_changelist")
     chosen: dict[str, Any] = {"endpoint__id__exact": endpoint.pk}
-    recent = Attempt.objects.filter(endpoint=endpoint).order_by("-sent_at")[:RECENT_ATTEMPTS]
+    attempted = Attempt.objects.filter(endpoint=endpoint).order_by("-sent_at")
+    recent = list(attempted[:RECENT_ATTEMPTS])
     attempts = f"{reverse('admin:changefeed_attempt_changelist')}?{urlencode(chosen)}"
     may_view_attempts = request.user.has_perm("changefeed.view_attempt")
     return {
@@ -43,7 +44,8 @@ def endpoint_context(request: HttpRequest, endpoint: Endpoint, *, may_edit: bool
         "attempts_link": attempts if may_view_attempts else "",
         "failed_links": [
             {"title": str(outcome.label), "link": f"{attempts}&outcome__exact={outcome.value}"}
-            for outcome in (AttemptOutcome.REJECTED, AttemptOutcome.FAILED)
+            for outcome in AttemptOutcome
+            if outcome in {one.outcome for one in recent} - {AttemptOutcome.DELIVERED}
         ],
         "state": state_words(endpoint, now),
         "lag": _span(backlog.oldest_seconds),

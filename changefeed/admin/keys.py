@@ -15,7 +15,7 @@ from unfold.dataclasses import UnfoldAction
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldBooleanWidget
 
-from changefeed.admin.base import actor_of, found_or_404, to_page
+from changefeed.admin.base import actor_of, found_or_404, show_once, to_page
 from changefeed.admin.words import exact
 from changefeed.keys import SCOPES, issue_key, revoke_key
 from changefeed.models import ApiKey
@@ -146,13 +146,9 @@ class ApiKeyAdmin(ModelAdmin):
             obj.signing_secret = new_secret()
         plain = issue_key(obj)
         log.info("key made", key=obj.name, scopes=obj.scopes, actor=actor_of(request.user))
-        messages.warning(request, _("API key, shown this once: %(key)s") % {"key": plain})
+        show_once(request, _("API key, shown this once:"), plain)
         if obj.signing_secret:
-            messages.warning(
-                request,
-                _("Its signing secret, shown this once: %(secret)s")
-                % {"secret": obj.signing_secret},
-            )
+            show_once(request, _("Its signing secret, shown this once:"), obj.signing_secret)
 
     @action(
         description=gettext_lazy("Revoke"),

@@ -63,7 +63,7 @@ class Telling:
 
     def news_of(self, seqs: Collection[int]) -> list[ShownSystem]:
         """Every system that takes one of these changes, and whether it has it."""
-        shown = [one for told in self.told if (one := self._news(told, seqs))]
+        shown = [known for told in self.told if (known := self._news(told, seqs))]
         for one in self.pulled if seqs else ():
             is_missing = bool(one.pending & set(seqs))
             word = _("not fetched yet") if is_missing else _("fetched")

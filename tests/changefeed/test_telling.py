@@ -55,6 +55,7 @@ def test_what_arrived_says_when(receiver):
     assert [seq for seq, _at in told.arrivals] == seqs()
     news = told.news_of(seqs())
     assert (news.outcome, news.at) == ("arrived", told.told_at)
+    assert told.told_at
     assert timezone.now() - told.told_at < timedelta(minutes=1)
 
 
