@@ -112,6 +112,15 @@ class EndpointDrain:
         if is_over:
             self.halt()
 
+    @property
+    def name(self) -> str:
+        """The endpoint's."""
+        return self._endpoint.name
+
+    async def give_up(self) -> None:
+        """Leave the endpoint alone for a while; what was in hand is free when its lease ends."""
+        await self._open_breaker("sending failed here, see the log")
+
     async def run(self) -> int:
         """Drain; the number of messages acknowledged."""
         endpoint, limits = self._endpoint, self._limits

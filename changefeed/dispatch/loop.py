@@ -4,7 +4,10 @@ import asyncio
 import time
 from contextlib import suppress
 
+import psycopg
+import structlog
 from django.conf import settings
+from psycopg_pool import PoolTimeout
 
 from changefeed.dispatch import breaker
 from changefeed.dispatch.breaker import EndpointView
@@ -14,6 +17,10 @@ from changefeed.dispatch.horizon import horizon_of_process
 from changefeed.dispatch.queueing import open_line
 
 POLL_SECONDS = 0.05
+LOST = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+"""What a lost database connection raises; it ends a dispatcher, whatever it was at."""
+
+log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
@@ -57,7 +64,7 @@ class Dispatcher:
         try:
             while not self._is_stopped.is_set():
                 # What a drain left when it halted is looked for before we call it a day.
-                self._collect()
+                await self._collect()
                 await self._start_drains()
                 now = time.monotonic()
                 if self._drains:
@@ -70,7 +77,7 @@ class Dispatcher:
             self.stop()
             while self._drains:
                 await asyncio.wait([task for _drain, task in self._drains.values()])
-                self._collect()
+                await self._collect()
         finally:
             for _drain, task in self._drains.values():
                 task.cancel()
@@ -94,11 +101,19 @@ class Dispatcher:
     def _is_mine(self, endpoint: EndpointView) -> bool:
         return self._place == 0 or not endpoint.rate
 
-    def _collect(self) -> None:
-        for endpoint_id, (_drain, task) in list(self._drains.items()):
-            if task.done():
-                del self._drains[endpoint_id]
+    async def _collect(self) -> None:
+        """Take the drains that ended out. A mistake of ours in one of them stops no other."""
+        for endpoint_id, (drain, task) in list(self._drains.items()):
+            if not task.done():
+                continue
+            del self._drains[endpoint_id]
+            try:
                 self._delivered += task.result()
+            except Exception as mistake:
+                if _is_lost(mistake):
+                    raise
+                log.exception("feed.drain_failed", endpoint=drain.name)
+                await drain.give_up()
 
     async def _pause(self) -> None:
         """Until a drain ends, a stop, or the next poll."""
@@ -108,6 +123,13 @@ class Dispatcher:
         else:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._is_stopped.wait(), POLL_SECONDS)
+
+
+def _is_lost(mistake: Exception) -> bool:
+    """Whether a lost connection is among what went wrong."""
+    if isinstance(mistake, ExceptionGroup):
+        return mistake.subgroup(LOST) is not None
+    return isinstance(mistake, LOST)
 
 
 async def drain(

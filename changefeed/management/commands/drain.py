@@ -6,14 +6,12 @@ import signal
 from argparse import ArgumentParser
 from typing import Any
 
-import psycopg
 from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
-from psycopg_pool import PoolTimeout
 
 from changefeed import collecting
 from changefeed.dispatch.database import PLACES, open_pool, take_place
-from changefeed.dispatch.loop import Dispatcher
+from changefeed.dispatch.loop import LOST, Dispatcher
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +39,7 @@ class Command(BaseCommand):
         while not stopping.is_set():
             try:
                 delivered += await self._drain(stopping, linger=0.0 if once else None)
-            except* (psycopg.OperationalError, PoolTimeout) as lost:
+            except* LOST as lost:
                 log.warning("database lost, trying again: %s", lost.exceptions[0])
                 if once:
                     raise
