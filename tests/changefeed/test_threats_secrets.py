@@ -251,6 +251,8 @@ def test_a_new_secret_and_a_new_key_are_in_no_cookie_log_or_later_page(log: Log,
 
     require_silence(str(rotated.cookies) + str(made.cookies), secrets, "cookies")
     require_silence(str(superuser.cookies), secrets, "the browser's cookies")
+    # A cookie of messages is packed, not sealed: whoever holds it can read it.
+    assert set(superuser.cookies) <= {"sessionid", "csrftoken"}
     require_silence(superuser.get(made["Location"]).content.decode(), secrets, "later page")
     require_silence(str([one.get_decoded() for one in Session.objects.all()]), secrets, "sessions")
     require_silence(str(list(LogEntry.objects.values())), secrets, "admin log")
