@@ -42,7 +42,8 @@ def _overview(families: Sequence[Family]) -> Iterator[str]:
 
 def _family(family: Family) -> str:
     """A family; values that look like those of a kind before it are told by what differs."""
-    parts, seen = [f"## {family.label}\n"], []
+    parts = [f"## {family.label}\n"]
+    seen: list[Kind] = []
     for kind in family.kinds:
         told = textwrap.fill(f"**{kind.label}.** {kind.when}", 100, break_on_hyphens=False)
         parts.append(f"### {kind.name}\n\n{told}\n")

@@ -9,7 +9,15 @@ from django.utils.translation import gettext_lazy as _
 from changefeed import kinds
 from changefeed.kinds import Example, Kind
 
-REQUESTED = {
+LINE: dict[str, Any] = {
+    "position": 1,
+    "sku": "TEA-1",
+    "quantity": 1,
+    "good_units": None,
+    "bad_units": None,
+    "refund_amount": "99.00",
+}
+REQUESTED: dict[str, Any] = {
     "number": "R-20261114-000031",
     "order": "DY-20261111-000127",
     "customer": "C-20931",
@@ -21,23 +29,14 @@ REQUESTED = {
     "decided_by": "",
     "decision_reason": "",
     "warehouse": None,
-    "lines": [
-        {
-            "position": 1,
-            "sku": "TEA-1",
-            "quantity": 1,
-            "good_units": None,
-            "bad_units": None,
-            "refund_amount": "99.00",
-        }
-    ],
+    "lines": [LINE],
 }
 APPROVED = {**REQUESTED, "state": "approved", "decided_by": "user:alice"}
 RECEIVED = {
     **APPROVED,
     "state": "received",
     "warehouse": "EAST-1",
-    "lines": [{**REQUESTED["lines"][0], "good_units": 1, "bad_units": 0}],  # type: ignore[dict-item]
+    "lines": [{**LINE, "good_units": 1, "bad_units": 0}],
 }
 
 

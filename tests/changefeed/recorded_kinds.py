@@ -155,7 +155,7 @@ def _is_plain_call(node: ast.AST) -> bool:
 def _constants(value: ast.expr, function: ast.FunctionDef | None) -> set[str]:
     """The texts an expression can be: a constant, either of two, or what a name was given."""
     if isinstance(value, ast.Constant):
-        return {value.value}
+        return {str(value.value)}
     if isinstance(value, ast.IfExp):
         return _constants(value.body, function) | _constants(value.orelse, function)
     if isinstance(value, ast.Name) and function is not None:

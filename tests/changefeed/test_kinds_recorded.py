@@ -63,7 +63,8 @@ def is_alike(example: Any, real: Any) -> bool:
 def fits(example: kinds.Example, change: Change) -> bool:
     if change.kind == "ruleset.reordered":
         # Its members are the keys of the rules.
-        return {type(one) for one in (*change.old.values(), *change.new.values())} == {int}
+        old, new = change.old or {}, change.new or {}
+        return {type(one) for one in (*old.values(), *new.values())} == {int}
     return is_alike(example.old, change.old) and is_alike(example.new, change.new)
 
 
@@ -215,10 +216,10 @@ def test_a_rule_set_from_draft_to_rollback() -> None:
 def test_lists_snoozes_and_a_skip() -> None:
     made = lists.create_list("resellers", "Resellers", "user:a")
     lists.add_list_entries(made, ["C-1", "C-2"], "user:a")
-    lists.change_list_entry(made.entries.first(), "user:a", reason="seen", expires_at=None)
+    lists.change_list_entry(made.entries.earliest("pk"), "user:a", reason="seen", expires_at=None)
     lists.replace_list_entries(made, [NewEntry("C-3")], "user:a")
     lists.restore_list_entries(made, [NewEntry("C-1")], "user:a")
-    lists.remove_list_entry(made.entries.first(), "user:a")
+    lists.remove_list_entry(made.entries.earliest("pk"), "user:a")
     until = timezone.now() + timedelta(days=3)
     snooze = snoozes.snooze_rule("xinjiang-coupon", "C-1", until, "a test", "user:a")
     snoozes.end_snooze(snooze, "user:a")

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.validation import validate_schema
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from changefeed import kinds
 from config.openapi import KeptSchemaGenerator
