@@ -23,7 +23,7 @@ def overview_context(request: HttpRequest) -> dict[str, Any]:
     oldest = max((lag.oldest_pending_seconds for lag in lags), default=0.0)
     stopped = sum(1 for lag in lags if lag.state != EndpointState.ACTIVE)
     may_view_lanes = request.user.has_perm("changefeed.view_feedlane")
-    alerts = _alerts(may_view_lanes=may_view_lanes)
+    alerts = _alerts(request)
     return {
         "feed_sentence": _sentence(lags, has_alerts=bool(alerts)),
         "places": places(request),
@@ -86,13 +86,13 @@ def _lanes(state: str = "", endpoint_id: int | None = None) -> str:
     return f"{reverse('admin:changefeed_feedlane_changelist')}?{query}".removesuffix("?")
 
 
-def _alerts(*, may_view_lanes: bool) -> list[dict[str, Any]]:
+def _alerts(request: HttpRequest) -> list[dict[str, Any]]:
     found = FeedAlert.objects.filter(cleared_at=None).order_by("raised_at")[:SHOWN_ALERTS]
     endpoints = set(Endpoint.objects.values_list("pk", flat=True))
     return [
         {
             "name": alert.name or _("feed"),
-            "link": _link(alert, endpoints, may_view_lanes=may_view_lanes),
+            "link": _link(request, alert, endpoints),
             "what": str(AlertKind(alert.kind).label),
             "figure": _figure(alert),
             "raised_at": alert.raised_at,
@@ -101,12 +101,14 @@ def _alerts(*, may_view_lanes: bool) -> list[dict[str, Any]]:
     ]
 
 
-def _link(alert: FeedAlert, endpoints: Container[int], *, may_view_lanes: bool) -> str:
-    """Where to look closer, if what it is about is still there."""
+def _link(request: HttpRequest, alert: FeedAlert, endpoints: Container[int]) -> str:
+    """Where this person may look closer, if what it is about is still there."""
     if alert.kind == AlertKind.CONSUMER:
-        return reverse("admin:changefeed_pullcursor_changelist")
+        may_view = request.user.has_perm("changefeed.view_pullcursor")
+        return reverse("admin:changefeed_pullcursor_changelist") if may_view else ""
     if alert.kind == AlertKind.WRITER or alert.key not in endpoints:
         return ""
+    may_view_lanes = request.user.has_perm("changefeed.view_feedlane")
     if alert.kind == AlertKind.PARKED and may_view_lanes:
         return _lanes(LaneState.PARKED, alert.key)
     return reverse("admin:changefeed_endpoint_change", args=[alert.key])

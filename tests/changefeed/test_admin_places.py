@@ -87,6 +87,8 @@ def test_an_alert_about_a_key_is_no_alert_of_the_endpoint_with_its_number():
     assert [one["link"] for one in response.context["feed_alerts"]] == [
         "/admin/changefeed/pullcursor/"
     ]
+    # Supervisors may not open that page, and are not led to it.
+    assert [one["link"] for one in overview(role("supervisor")).context["feed_alerts"]] == [""]
 
 
 def test_a_subject_is_sought_from_the_overview_and_followed_from_list_to_list():
