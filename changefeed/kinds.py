@@ -188,10 +188,11 @@ def unknown_kinds(words: Iterable[str]) -> list[Unknown]:
 
 def unknown_fields(words: Iterable[str]) -> list[Unknown]:
     """The words that no kind has as its field, in order."""
+    fields = known_fields()
     return [
-        Unknown(word, _like(word, known_fields()))
+        Unknown(word, _like(word, fields))
         for word in words
-        if not any(kind.has_field(word) for kind in known())
+        if word not in fields and not any(kind.has_field(word) for kind in known())
     ]
 
 
