@@ -145,7 +145,9 @@ def _compose(kind: AlertKind, now: datetime) -> None:
         return
     with translation.override(settings.LANGUAGE_CODE):
         lines = [str(kind.label), *map(_line, present)]
-        lines += [_("%(name)s: over") % {"name": alert.name or _("feed")} for alert in over]
+        lines += [
+            _("%(name)s: over") % {"name": _on_one_line(alert.name) or _("feed")} for alert in over
+        ]
     digest.unsent, digest.composed_at, digest.taken_until = "\n".join(lines), now, None
     digest.save()
     for alert in present:
@@ -164,7 +166,7 @@ def _is_news(alert: FeedAlert) -> bool:
 def _line(alert: FeedAlert) -> str:
     """One alert in words: an endpoint's name and a figure, nothing of any subject or address."""
     count = round(alert.figure)
-    named = {"name": alert.name, "count": count}
+    named = {"name": _on_one_line(alert.name), "count": count}
     match alert.kind:
         case AlertKind.PARKED:
             return (
@@ -193,6 +195,11 @@ def _line(alert: FeedAlert) -> str:
             return _("%(name)s: has not asked for %(count)d h") % {**named, "count": minutes // 60}
         case _:
             return _("A writing transaction has been open for %(count)d s.") % named
+
+
+def _on_one_line(name: str) -> str:
+    """Whoever may name an endpoint must not be able to add lines to an alert."""
+    return "".join(char if char.isprintable() else " " for char in name)
 
 
 def _send() -> None:

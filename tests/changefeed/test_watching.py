@@ -254,3 +254,15 @@ def test_a_consumer_that_stopped_pulling_is_told_while_changes_wait_for_it(told)
     pass_time(minutes=20)
     watching.watch()
     assert len(told) == 4, "nothing waits for it"
+
+
+def test_a_name_adds_no_line_to_an_alert(told):
+    make_endpoint(name="WMS\r\n\x1b[31mERP: over\u2028", url="https://wms.example/hook")
+    change("A")
+    park("A")
+
+    watching.watch()
+
+    (text,) = told
+    assert text.splitlines()[2:] == ["WMS   [31mERP: over : 1 subject parked"]
+    assert "\x1b" not in text
