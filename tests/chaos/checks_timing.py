@@ -23,8 +23,7 @@ RATIO = 1.5
 FLOOR_SECONDS = 0.8
 # Of few waits the 95th in a hundred is the longest one, which may be the machine's fault; and few
 # there are when a feed stands still.
-ENOUGH, SHARE = 30, 0.95
-FEW, SHARE_OF_FEW = 10, 0.75
+SHARES = {30: 0.95, 10: 0.75, 5: 0.5}
 # Subjects that are refused; those that are parked are tried again by hand, at no drawn moment.
 REFUSED = ("poison", "parked")
 REFUSED_CAP = 600.0
@@ -59,10 +58,10 @@ def _compared(history: History, *kinds: str, same_endpoint: bool) -> list[Violat
                 continue
             before, during = _delays(history, endpoint, fault)
             fewest = min(len(before), len(during))
-            if fewest < FEW:
+            share = next((share for least, share in SHARES.items() if fewest >= least), None)
+            if share is None:
                 continue
             judged = True
-            share = SHARE if fewest >= ENOUGH else SHARE_OF_FEW
             usual, then = percentile(before, share), percentile(during, share)
             if then > RATIO * usual + FLOOR_SECONDS:
                 words = (

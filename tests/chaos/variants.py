@@ -326,7 +326,9 @@ VARIANTS = {
         _variant("one-secret", "signs with the newest secret", "rotate", {12}, one_secret),
         _variant("no-jitter", "waits without jitter", "poison", {14}, no_jitter, seconds=8),
         _variant("blocking", "poison holds up others", "poison", {6}, blocking_retries, seconds=8),
-        _variant("blocking-all", "a failing one holds up others", "500", {7}, blocking_retries),
+        _variant(
+            "blocking-all", "a failing one holds up others", "500", {7}, blocking_retries, seconds=8
+        ),
         _variant("silent-lag", "reports no lag", "dead", {15}, runner=silent_lag),
         _variant("heedless", "goes on sending when paused", "pause", {18}, heedless),
         _variant("mute-replay", "replays without saying so", "replay", {5}, mute_replays),
