@@ -332,7 +332,7 @@ VARIANTS = {
         _variant("silent-lag", "reports no lag", "dead", {15}, runner=silent_lag),
         _variant("heedless", "goes on sending when paused", "pause", {18}, heedless),
         _variant("mute-replay", "replays without saying so", "replay", {5}, mute_replays),
-        _variant("skip-all", "skips a whole subject", "park", {1, 8}, runner=skip_all),
+        _variant("skip-all", "skips a whole subject", "park", {1}, runner=skip_all),
         _variant("leaky-lanes", "keeps empty lanes", "calm", {1, 16}, leaky_lanes),
     )
 }
