@@ -102,11 +102,15 @@ ORDER_KINDS = (
         "order.received",
         "order",
         _("Order received"),
-        _(
-            "An order was taken in and screened; `new` is the order as it came. With the field "
-            "`state` it is an older order that went back to waiting, for instance for payment."
-        ),
-        (Example(new=RECEIVED), Example("state", "ready", "received")),
+        _("An order was taken in and screened; `new` is the order as it came."),
+        (Example(new=RECEIVED),),
+    ),
+    Kind(
+        "order.waiting",
+        "order",
+        _("Order waiting"),
+        _("Nothing holds it, but nothing sends it on either: it is not paid, for instance."),
+        _state("ready", "received"),
     ),
     Kind(
         "order.held",

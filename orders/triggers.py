@@ -23,6 +23,7 @@ LINES_OF = """(SELECT coalesce(jsonb_agg(jsonb_build_object('sku', s.code, 'quan
     FROM orders_orderline l JOIN orders_sku s ON s.id = l.sku_id WHERE l.order_id = {0})"""
 
 STATE_WORD = """'order.' || CASE a.state WHEN 'on_hold' THEN 'held' WHEN 'ready' THEN 'cleared'
+    WHEN 'received' THEN 'waiting'
     ELSE a.state END"""
 
 KEY_COLUMNS = (

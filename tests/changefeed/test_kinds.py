@@ -145,7 +145,8 @@ def test_any_text_is_answered(word):
         (["shipment.*"], [], ["customer", "order"], True),
         (["lane.skipped"], [], ["customer"], True),
         (["lane.skipped"], ["state"], [], False),
-        (["order.received"], ["state"], [], True),
+        (["order.waiting"], ["state"], [], True),
+        (["order.received"], ["state"], [], False),
         ([], ["contact"], ["order"], False),
         ([], ["no_such"], [], False),
     ],
@@ -216,5 +217,5 @@ def test_people_get_a_list():
     lines = printed().splitlines()
 
     assert len(lines) == len(kinds.known())
-    assert lines[1] == f"order.held\tstate\t{kinds.label_of('order.held')}"
+    assert lines[2] == f"order.held\tstate\t{kinds.label_of('order.held')}"
     assert kinds.label_of("order.unheard_of") == ""
