@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
+import psycopg
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
 from django.test import Client
@@ -158,7 +159,7 @@ class Workload:
                 change_order(
                     placed.number, version=None, fields={"invoice_title": title}, actor=SYSTEM
                 )
-        except DatabaseError:
+        except (DatabaseError, psycopg.Error):
             connection.close()
         except OrderError:
             # Meanwhile the warehouse was asked to stop, or the CRM was quicker.
