@@ -3,7 +3,7 @@
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
@@ -33,6 +33,15 @@ __all__ = [
 ]
 
 log = structlog.get_logger(__name__)
+
+# Locked in the order in which writers of many subjects lock them, lest the two wait for each other.
+_REMOVE_LANES = """
+WITH mine AS MATERIALIZED (
+    SELECT id FROM changefeed_feedlane WHERE endpoint_id = %s
+    ORDER BY subject_kind, subject_id FOR UPDATE
+)
+DELETE FROM changefeed_feedlane USING mine WHERE changefeed_feedlane.id = mine.id
+"""
 
 
 @transaction.atomic
@@ -100,7 +109,9 @@ def resume_endpoint(endpoint: Endpoint, *, actor: str) -> None:
 @transaction.atomic
 def remove_endpoint(endpoint: Endpoint, *, actor: str) -> int:
     """End an endpoint with everything pending for it; how many subjects were still waiting."""
-    pending, _by_model = FeedLane.objects.filter(endpoint=endpoint).delete()
+    with connection.cursor() as cursor:
+        cursor.execute(_REMOVE_LANES, (endpoint.pk,))
+        pending = int(cursor.rowcount)
     name = endpoint.name
     Endpoint.objects.filter(pk=endpoint.pk).delete()
     log.info("endpoint removed", endpoint=name, actor=actor, pending=pending)
