@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db import connection
 
 from changefeed.admin.masking import personal_values, scrubbed
+from changefeed.admin.problems import problem_words
 from changefeed.dispatch.sending import KEPT_ANSWER_CHARACTERS
 from changefeed.models import Attempt, AttemptOutcome
 
@@ -69,9 +70,7 @@ def shown_attempts(attempts: Iterable[Attempt], *, revealed: bool = False) -> li
             is_failed=attempt.outcome != AttemptOutcome.DELIVERED,
             status=attempt.status,
             latency=f"{attempt.latency_ms:,}",
-            answer=_cut(
-                attempt.answer if revealed else _scrubbed(attempt.answer, said.get(attempt.pk, ()))
-            ),
+            answer=_cut(_shown(attempt, None if revealed else said.get(attempt.pk, ()))),
         )
         for attempt in found
     ]
@@ -79,13 +78,16 @@ def shown_attempts(attempts: Iterable[Attempt], *, revealed: bool = False) -> li
 
 def shown_answer(attempt: Attempt, *, revealed: bool) -> str:
     """The whole kept answer of one attempt."""
-    if revealed:
-        return attempt.answer
-    return _scrubbed(attempt.answer, _personal([attempt]).get(attempt.pk, ()))
+    personal = None if revealed else _personal([attempt]).get(attempt.pk, ())
+    return _shown(attempt, personal)
 
 
-def _scrubbed(answer: str, personal: Iterable[tuple[str, str]]) -> str:
-    return scrubbed(answer, personal, is_cut=len(answer) >= KEPT_ANSWER_CHARACTERS)
+def _shown(attempt: Attempt, personal: Iterable[tuple[str, str]] | None) -> str:
+    """The answer without what is personal; where none came, our own account of it in words."""
+    answer = attempt.answer
+    if personal is not None:
+        answer = scrubbed(answer, personal, is_cut=len(answer) >= KEPT_ANSWER_CHARACTERS)
+    return problem_words(answer) if attempt.status is None else answer
 
 
 def _personal(attempts: Sequence[Attempt]) -> dict[int, set[tuple[str, str]]]:

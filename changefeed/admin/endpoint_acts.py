@@ -18,6 +18,7 @@ from unfold.decorators import action
 
 from changefeed import lifecycle
 from changefeed.admin.base import ReasonForm, actor_of, found_or_404, show_once, to_page
+from changefeed.admin.problems import problem_words
 from changefeed.dispatch.pinging import ping
 from changefeed.models import AttemptOutcome, Endpoint, EndpointState
 
@@ -199,7 +200,8 @@ def _ping(endpoint: Endpoint) -> PingAnswer:
             True, _("It arrived: HTTP %(status)s in %(latency)s ms.") % named, answer.text
         )
     if answer.status is None:
-        return PingAnswer(False, _("It did not arrive, after %(latency)s ms.") % named, answer.text)
+        words = problem_words(answer.text)
+        return PingAnswer(False, _("It did not arrive, after %(latency)s ms.") % named, words)
     return PingAnswer(
         False, _("It was not taken: HTTP %(status)s in %(latency)s ms.") % named, answer.text
     )

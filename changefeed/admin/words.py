@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from changefeed.admin.problems import problem_words
 from changefeed.models import Endpoint, EndpointState
 
 
@@ -40,7 +41,7 @@ def state_words(endpoint: Endpoint, now: datetime) -> StateWords:
     return StateWords(
         word=state_word(endpoint.state),
         sentence=sentence,
-        reason="" if endpoint.state == EndpointState.ACTIVE else endpoint.state_reason,
+        reason=_reason(endpoint),
         is_stopped=endpoint.state != EndpointState.ACTIVE,
     )
 
@@ -59,6 +60,15 @@ def state_word(state: str) -> str:
 def exact(moment: datetime | None) -> str:
     """The moment in the shop's zone, to the second; a dash for none."""
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else "–"
+
+
+def _reason(endpoint: Endpoint) -> str:
+    """Why it stopped: what a person wrote who paused it, else our account of what went wrong."""
+    if endpoint.state == EndpointState.ACTIVE:
+        return ""
+    if endpoint.state == EndpointState.PAUSED:
+        return endpoint.state_reason
+    return problem_words(endpoint.state_reason)
 
 
 def _open_sentence(endpoint: Endpoint, now: datetime) -> str:
