@@ -94,6 +94,6 @@ check: venv
 bench: venv messages
 	@for name in $(BENCHES); do $(PY) -m tests.bench.$$name $(ARGS) || exit 1; done
 
-# Ten minutes; docs/chaos.md says how to read the table and how to run one line of it again.
+# About twelve minutes; docs/chaos.md says how to read the table and how to run one line of it again.
 chaos: venv messages
 	@$(PY) -m tests.chaos.run $(ARGS)

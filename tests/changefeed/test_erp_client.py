@@ -21,7 +21,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def client_of(page):
-    return re.search(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL).group(1)
+    (found,) = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+    return found
 
 
 def without_comments(text):

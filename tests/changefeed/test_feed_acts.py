@@ -51,6 +51,7 @@ def test_nothing_is_skipped_or_paused_without_a_reason(reason):
 def test_a_second_click_on_skip_skips_nothing_more():
     lane = parked_lane()
     skipped = lifecycle.skip_change(lane, actor="user:eve", reason="no such street")
+    assert skipped is not None
 
     with pytest.raises(NotParked):
         lifecycle.skip_change(lane, actor="user:eve", reason="no such street")

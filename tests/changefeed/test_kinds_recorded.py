@@ -177,7 +177,13 @@ def test_what_goes_another_way() -> None:
 
     assert unlike_the_catalogue() == []
     assert {
-        *("order.held", "order.waiting", "order.cancelled", "order.refund_requested", "order.lines_changed"),
+        *(
+            "order.held",
+            "order.waiting",
+            "order.cancelled",
+            "order.refund_requested",
+            "order.lines_changed",
+        ),
         *("hold.upheld", "hold.inherited", "shipment.frozen", "shipment.cancelled"),
         *("shipment.freeze_requested", "shipment.freeze_refused", "shipment.planned"),
         *("shipment.rescheduled", "shipment.rerouted", "return.refused", "return.withdrawn"),

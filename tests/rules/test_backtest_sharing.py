@@ -39,11 +39,11 @@ def history(settings, monkeypatch):
 
 
 def ask(**more):
-    decided = ScreeningDecision.objects.order_by("at")
+    first, *_others, last = ScreeningDecision.objects.order_by("at").values_list("at", flat=True)
     return request_backtest(
         "user:ops",
-        since=decided.first().at,
-        until=decided.last().at + timedelta(seconds=1),
+        since=first,
+        until=last + timedelta(seconds=1),
         document=document(dear("a", 2500), dear("b", 700)),
         queue=False,
         **more,
@@ -52,6 +52,7 @@ def ask(**more):
 
 def result_of(run_id, **options):
     done = backtests.run(run_id, **options)
+    assert done is not None
     assert done.result is not None, done.error
     return done.result
 

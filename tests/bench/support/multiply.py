@@ -77,6 +77,7 @@ def _copy(
 ) -> None:
     columns, values, joins = [], [], []
     for field in part.model._meta.concrete_fields:
+        assert field.column is not None
         columns.append(sql.Identifier(field.column))
         own = sql.Identifier("small", field.column)
         other = parts.get(field.related_model)
