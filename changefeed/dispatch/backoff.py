@@ -14,6 +14,8 @@ RETRY_AFTER_CAP_SECONDS = 3600.0
 _MOST_DOUBLINGS = 30
 
 Draw = Callable[[float, float], float]
+draw: Draw = random.uniform
+"""How the dispatchers of this process draw their waits."""
 
 
 def lane_ceiling(attempts: int, cap: float = UNANSWERED_CAP_SECONDS) -> float:

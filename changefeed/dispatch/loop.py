@@ -12,7 +12,8 @@ from psycopg_pool import PoolTimeout
 from changefeed.dispatch import breaker
 from changefeed.dispatch.breaker import EndpointView
 from changefeed.dispatch.database import Pool, open_pool, take_place
-from changefeed.dispatch.draining import EndpointDrain, Limits
+from changefeed.dispatch.delivering import Limits
+from changefeed.dispatch.draining import EndpointDrain
 from changefeed.dispatch.horizon import horizon_of_process
 from changefeed.dispatch.queueing import open_line
 

@@ -29,8 +29,8 @@ ANSWERS = {
 NEWS_FOR = timedelta(days=1)
 # What tells the feed of an answer that may decide.
 DECIDING = ("shipment.frozen", "shipment.freeze_refused", "shipment.shipped")
-# The answer is stamped by this process, what it changed by the database.
-_CLOCKS_APART = timedelta(seconds=10)
+# An answer and what it brings about are written within one transaction, but not at one moment.
+_APART = timedelta(seconds=10)
 
 _ASKED: dict[str, str | Promise] = {
     Purpose.HOLD: gettext_lazy("asked to hold the order again"),
@@ -170,7 +170,7 @@ def _answers(
     user: User,
 ) -> list[ShownAnswer]:
     """What each parcel's warehouse said, then the parcels that nobody spoke for yet."""
-    end = request.answered_at and request.answered_at + _CLOCKS_APART
+    end = request.answered_at and request.answered_at + _APART
     known = {one.number: one for one in parcels}
     given = {}
     for item in story:
@@ -214,7 +214,7 @@ def _parcel_link(parcel: Shipment | None, user: User) -> str:
 
 def _seqs_of(order: Order, request: StopRequest) -> tuple[set[int], set[int]]:
     """What the feed said in the transaction of the request, and in that of the deciding answer."""
-    end = request.answered_at and request.answered_at + _CLOCKS_APART
+    end = request.answered_at and request.answered_at + _APART
     known = Change.objects.filter(subject_kind="order", subject_id=order.number)
     rows = list(known.order_by("-seq").values_list("seq", "kind", "xid", "at")[:CHANGES_LOOKED_AT])
     # Newest first. Parcels are stopped before the request is written.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
-from changefeed.dispatch import draining
+from changefeed.dispatch import backoff
 from changefeed.dispatch.database import PLACES
 from changefeed.dispatch.loop import drain
 from changefeed.models import FeedLane
@@ -22,7 +22,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture(autouse=True)
 def longest_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every wait with jitter is as long as it may be, so that nothing is due again by luck."""
-    monkeypatch.setattr(draining, "draw", lambda _least, most: most)
+    monkeypatch.setattr(backoff, "draw", lambda _least, most: most)
 
 
 def drain_once(seconds: float | None = 15.0) -> int:

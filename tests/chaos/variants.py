@@ -56,7 +56,8 @@ _FREE = "AND (lease_until IS NULL OR lease_until < now())"
 
 def no_fence() -> None:
     """Send and complete without asking whether the lease still holds."""
-    from changefeed.dispatch import completing, draining
+    from changefeed.dispatch import completing
+    from changefeed.dispatch.delivering import Delivery
 
     unfenced = swapped(completing.COMPLETE, _FENCE, "WHERE true")
     defaults = completing.complete.__defaults__ or ()
@@ -65,9 +66,9 @@ def no_fence() -> None:
     completing.complete.__defaults__ = tuple(
         unfenced if one == completing.COMPLETE else one for one in defaults
     )
-    if not hasattr(draining.EndpointDrain, "_may_send"):
-        raise VariantOutdated("EndpointDrain._may_send")
-    draining.EndpointDrain._may_send = lambda *_: True  # type: ignore[method-assign]
+    if not hasattr(Delivery, "_may_send"):
+        raise VariantOutdated("Delivery._may_send")
+    Delivery._may_send = lambda *_: True  # type: ignore[method-assign]
 
 
 def no_claim() -> None:
@@ -167,11 +168,11 @@ def one_secret() -> None:
 
 def no_jitter() -> None:
     """Wait exactly as long as everybody else."""
-    from changefeed.dispatch import draining
+    from changefeed.dispatch import backoff
 
-    if not hasattr(draining, "draw"):
-        raise VariantOutdated("draining.draw")
-    draining.draw = lambda _least, most: most
+    if not hasattr(backoff, "draw"):
+        raise VariantOutdated("backoff.draw")
+    backoff.draw = lambda _least, most: most
 
 
 def heedless() -> None:
