@@ -42,7 +42,7 @@ class Coalescer(Generic[Answer]):
     `patience` is how many seconds a caller waits for others once some came together.
     """
 
-    def __init__(self, most: int = 32, patience: float = 0.004) -> None:
+    def __init__(self, most: int = 32, patience: float = 0.001) -> None:
         self._most = most
         self._patience = patience
         self._queues: dict[Hashable, _Queue[Answer]] = {}
