@@ -84,7 +84,9 @@ def _run(address: str, plain_address: str, seconds: float, rounds: int) -> repor
     product = servers.granian(
         "product", 8190, servers.product(address, settings.CACHES["default"]["LOCATION"]), "/readyz"
     )
-    rival = servers.granian("plain", 8290, plain_env, "/ready")
+    rival = servers.granian(
+        "plain", 8290, plain_env, "/ready", "tests.bench.plain_drf.wsgi:application"
+    )
 
     def singles(prefix: str) -> Iterator[bytes]:
         for document in documents.documents(prefix, round(seconds * MOST_PER_SECOND)):

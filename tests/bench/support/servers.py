@@ -27,8 +27,14 @@ class Server:
 
 
 @contextmanager
-def granian(name: str, preferred_port: int, env: dict[str, str], probe: str) -> Iterator[Server]:
-    """Two workers of config.wsgi under these variables, ready once `probe` answers 200."""
+def granian(
+    name: str,
+    preferred_port: int,
+    env: dict[str, str],
+    probe: str,
+    application: str = "config.wsgi:application",
+) -> Iterator[Server]:
+    """Two workers of the application under these variables, ready once `probe` answers 200."""
     port = free_port(preferred_port, host=HOST)
     with tempfile.NamedTemporaryFile(prefix=f"sluice-bench-{name}-", suffix=".log") as log:
         process = subprocess.Popen(
@@ -36,7 +42,7 @@ def granian(name: str, preferred_port: int, env: dict[str, str], probe: str) -> 
                 *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"),
                 *("--host", HOST, "--port", str(port)),
                 *("--workers", "2", "--blocking-threads", "4", "--log-level", "warning"),
-                "config.wsgi:application",
+                application,
             ],
             env={**os.environ, **env},
             stdout=log,
