@@ -11,16 +11,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize(
-    ("module", "settings"),
+    ("module", "set_up_by"),
     [
         ("config.wsgi", "config.settings"),
         ("tests.bench.plain_drf.wsgi", "tests.bench.plain_drf.settings"),
     ],
 )
-def test_an_application_loads(module, settings):
+def test_an_application_loads(module, set_up_by):
     env = {
         **os.environ,
-        "DJANGO_SETTINGS_MODULE": settings,
+        "DJANGO_SETTINGS_MODULE": set_up_by,
         "SLUICE_NO_DATABASE": "1",
         "DATABASE_URL": "postgresql:///not-used?host=/nonexistent",
     }
