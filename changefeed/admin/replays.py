@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -16,12 +17,25 @@ from changefeed.models import Replay
 class ReplayAdmin(ReadOnlyAdmin):
     """Who had what sent again, when and why; begun on an endpoint's page."""
 
+    change_list_template = "admin/changefeed/endpoint_list.html"
+    list_before_template = "admin/changefeed/_places.html"
     list_display = ("asked_at", "endpoint", "asked", "by", "subjects", "progress", "reason")
     list_display_links = None
     list_filter = ("endpoint",)
     list_select_related = ("endpoint",)
     ordering = ("-created_at",)
     fields = ("endpoint", "asked", "by", "reason", "asked_at", "subjects", "shown_end")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = dict(extra_context or {})
+        if not Replay.objects.exists():
+            context["empty_text"] = _(
+                "Nothing was asked for again yet. A replay begins on the page of its endpoint."
+            )
+        response: HttpResponse = super().changelist_view(request, context)
+        return response
 
     @display(description=_("asked for at"), ordering="created_at")
     def asked_at(self, replay: Replay) -> str:

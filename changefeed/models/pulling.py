@@ -23,8 +23,8 @@ class PullCursor(models.Model):
     seen_at = models.DateTimeField(_("last request at"), null=True)
 
     class Meta:
-        verbose_name = _("pull cursor")
-        verbose_name_plural = _("pull cursors")
+        verbose_name = _("pulling consumer")
+        verbose_name_plural = _("pulling consumers")
 
     def __str__(self) -> str:
         return str(self.api_key)

@@ -123,6 +123,7 @@ def test_empty_lists_say_what_that_means():
     assert "Nothing waits: every endpoint knows" in page(operations, "feedlane/")
     assert "Nothing has been sent yet." in page(operations, "attempt/")
     assert "Nothing has changed yet." in page(operations, "change/")
+    assert "Nothing was asked for again yet." in page(operations, "replay/")
 
 
 @pytest.mark.parametrize(
