@@ -8,10 +8,8 @@ import pytest
 from tests.chaos import (
     checks_delivery,
     checks_keeping,
-    checks_people,
     checks_pull,
     checks_repeats,
-    checks_timing,
 )
 from tests.chaos.checker import INVARIANTS, check
 from tests.chaos.histories import (
@@ -26,54 +24,10 @@ from tests.chaos.histories import (
     Purge,
     Replay,
     Sample,
-    Write,
     load,
     save,
 )
-from tests.chaos.table import Outcome
-
-A = Endpoint("a")
-
-
-def change(seq: int, subject: str = "probe:P1", version: int = 0, **more) -> Change:
-    token = more.pop("token", f"t{seq}")
-    return Change(seq, seq, f"id{seq}", subject, version or seq, token=token, value=seq, **more)
-
-
-def delivery(seq: int, began: float, status: int | None = 204, **more) -> Delivery:
-    return Delivery(
-        endpoint=more.pop("endpoint", "a"),
-        request=more.pop("request", round(began * 1000)),
-        id=more.pop("id", f"id{seq}"),
-        seq=seq,
-        subject=more.pop("subject", "probe:P1"),
-        version=more.pop("version", seq),
-        sha=more.pop("sha", f"sha{seq}"),
-        began=began,
-        ended=more.pop("ended", began + 0.1),
-        status=status,
-        value=more.pop("value", seq),
-        token=more.pop("token", f"t{seq}"),
-        **more,
-    )
-
-
-def write(seq: int, at: float = 0.0, outcome: str = "committed") -> Write:
-    return Write(f"t{seq}", at, at + 0.01, outcome, ["probe:P1"])
-
-
-def history(*deliveries: Delivery, seqs: tuple[int, ...] = (1, 2), **more) -> History:
-    """Changes 1 and 2 of one probe, committed at 0, for the endpoint a."""
-    return History(
-        endpoints=more.pop("endpoints", [A]),
-        changes=more.pop("changes", [change(seq) for seq in seqs]),
-        writes=more.pop("writes", [write(seq) for seq in seqs]),
-        deliveries=list(deliveries),
-        **more,
-    )
-
-
-GOOD = history(delivery(1, 1.0), delivery(2, 2.0), rows={"probe:P1": {"value": 2}})
+from tests.chaos.made import GOOD, change, delivery, history, write
 
 
 def test_a_good_history_breaks_nothing():
@@ -131,7 +85,7 @@ def test_filters_and_the_beginning_of_a_subscription_count():
     told = history(delivery(2, 1.0), endpoints=[endpoint], changes=changes, writes=[])
 
     assert checks_delivery.everything_arrives(told) == []
-    assert checks_delivery.everything_arrives(replace_(told, deliveries=[])) != []
+    assert checks_delivery.everything_arrives(replace(told, deliveries=[])) != []
 
 
 def test_a_coalesced_message_tells_all_that_it_covers():
@@ -141,12 +95,8 @@ def test_a_coalesced_message_tells_all_that_it_covers():
     assert checks_delivery.in_order(told) == []
 
 
-def replace_(known: History, **changes) -> History:
-    return replace(known, **changes)
-
-
 def test_a_feed_that_does_not_come_to_rest_has_not_delivered():
-    assert checks_delivery.everything_arrives(replace_(GOOD, quiet=False)) != []
+    assert checks_delivery.everything_arrives(replace(GOOD, quiet=False)) != []
 
 
 # -- 2: nothing rolled back ----------------------------------------------------------------------
@@ -361,197 +311,8 @@ def test_of_requests_written_on_waking_few_are_answered():
 
 
 def test_one_dispatcher_or_a_killed_one_says_nothing_about_two():
-    assert checks_repeats.dispatchers_agree(replace_(GOOD, dispatchers=1)) is None
+    assert checks_repeats.dispatchers_agree(replace(GOOD, dispatchers=1)) is None
     assert checks_repeats.dispatchers_agree(history(faults=[Fault("kill", 1, 1)])) is None
-
-
-# -- replays, and what is given up on ------------------------------------------------------------
-
-TOLD = [delivery(1, 1.0), delivery(2, 2.0)]
-
-
-def again(seq: int, began: float, **more) -> Delivery:
-    return delivery(seq, began, is_replay=True, **more)
-
-
-def asked(*ids: str, began: float = 3.0, subjects: tuple[str, ...] = ()) -> Replay:
-    return Replay("a", began, began + 0.1, list(subjects), list(ids))
-
-
-BOTH = asked("id1", "id2")
-
-
-def test_a_replay_is_no_repeat_but_a_repeat_that_does_not_say_so_is():
-    replayed = history(*TOLD, again(1, 4.0), again(2, 5.0), replays=[BOTH])
-    mute = history(*TOLD, delivery(1, 4.0), delivery(2, 5.0), replays=[BOTH])
-
-    assert {number: found for number, found in check(replayed).items() if found} == {}
-    assert len(checks_repeats.no_needless_repeats(mute)) == 2
-    assert len(checks_repeats.dispatchers_agree(mute) or ()) == 1
-
-
-@pytest.mark.parametrize(
-    ("deliveries", "words"),
-    [
-        ([again(1, 4.0), again(2, 5.0)], []),
-        ([again(1, 4.0, status=500), again(1, 4.5), again(2, 5.0)], []),
-        # What was on its way when it was asked for comes round with the rest.
-        ([again(2, 4.0)], ["1 changes were not told again to a as a replay asked for"]),
-        ([again(1, 4.0)], ["1 changes were not told again to a as a replay asked for"]),
-        ([again(1, 4.0, status=500)], ["2 changes were not told again to a as a replay asked for"]),
-    ],
-)
-def test_a_replay_that_was_asked_for_is_told(deliveries: list[Delivery], words: list[str]):
-    early = [delivery(1, 0.2), delivery(2, 0.5)]
-    told = history(*early, *deliveries, replays=[BOTH])
-
-    assert [one.words for one in checks_delivery.everything_arrives(told)] == words
-
-
-def test_nothing_is_first_told_as_a_replay():
-    (found,) = checks_delivery.everything_arrives(history(delivery(1, 1.0), again(2, 2.0)))
-
-    assert found.words == "1 changes reached a first as replays"
-
-
-@pytest.mark.parametrize(
-    ("deliveries", "replays", "words"),
-    [
-        pytest.param([(1, 4.0), (2, 5.0), (3, 6.0)], 1, None, id="in order"),
-        pytest.param([(2, 4.0), (3, 5.0)], 1, None, id="from the middle"),
-        pytest.param([(1, 4.0), (2, 5.0), (1, 6.0), (2, 7.0), (3, 8.0)], 2, None, id="begun anew"),
-        pytest.param(
-            [(1, 4.0), (3, 5.0)], 1, "a was told probe:P1 v3 again out of order", id="a gap"
-        ),
-        pytest.param(
-            [(3, 4.0), (2, 5.0), (1, 6.0)],
-            1,
-            "a was told probe:P1 again 3 times, asked for were 1",
-            id="backwards",
-        ),
-        pytest.param(
-            [(1, 4.0), (2, 5.0)],
-            0,
-            "a was told probe:P1 again 1 times, asked for were 0",
-            id="not asked for",
-        ),
-    ],
-)
-def test_replays_keep_the_order(
-    deliveries: list[tuple[int, float]], replays: int, words: str | None
-):
-    told = history(
-        *TOLD,
-        delivery(3, 3.0),
-        *(again(seq, began) for seq, began in deliveries),
-        seqs=(1, 2, 3),
-        replays=[asked(subjects=("probe:P1",))] * replays,
-    )
-
-    found = checks_delivery.in_order(told)
-
-    assert [one.words for one in found] == ([words] if words else [])
-
-
-def test_an_endpoint_can_be_told_what_was_recorded_before_it_was_there():
-    young = Endpoint("a", after_seq=1)
-    told = history(delivery(2, 2.0), again(1, 4.0), again(2, 5.0), endpoints=[young])
-
-    found = checks_delivery.in_order(replace_(told, replays=[BOTH]))
-
-    assert found == []
-
-
-def test_a_replay_overlaps_with_nothing():
-    both = history(*TOLD, delivery(3, 4.0, ended=4.5), again(1, 4.4), replays=[BOTH])
-
-    (found,) = checks_delivery.one_at_a_time(both)
-
-    assert found.words == "a had two requests about probe:P1 at once for 100 ms"
-
-
-def test_a_replay_has_the_bytes_of_the_first_time():
-    changed = history(*TOLD, again(1, 4.0, sha="other"), again(2, 5.0))
-    # What was told as one is told again one by one.
-    drawn = history(
-        delivery(2, 1.0, covers=["id1", "id2"], sha="drawn"), again(1, 4.0), again(2, 5.0)
-    )
-    differing = replace_(drawn, deliveries=[*drawn.deliveries, again(2, 6.0, sha="other")])
-
-    assert [one.words for one in checks_repeats.no_needless_repeats(changed)] == [
-        "a was sent id1 with different bodies"
-    ]
-    assert checks_repeats.no_needless_repeats(drawn) == []
-    assert [one.words for one in checks_repeats.no_needless_repeats(differing)] == [
-        "a was sent id2 with different bodies"
-    ]
-
-
-def skipped(*deliveries: Delivery, gaps: list[Gap] | None = None) -> History:
-    """The second of three changes was given up on, and the gap recorded."""
-    named = {"endpoint": "a", "seq": 2, "id": "id2", "reason": "broken"}
-    gap = replace(change(4, kind="lane.skipped", version=2, token=""), value=named)
-    return history(
-        *deliveries,
-        changes=[*(change(seq) for seq in (1, 2, 3)), gap],
-        writes=[write(seq) for seq in (1, 2, 3)],
-        gaps=[Gap("a", "probe:P1", "id2", 5.0, 5.1)] if gaps is None else gaps,
-    )
-
-
-REFUSED = [delivery(1, 1.0), delivery(2, 2.0, 422), delivery(2, 3.0, 422)]
-REST = [delivery(3, 6.0), delivery(4, 7.0, version=2)]
-
-
-def test_what_was_given_up_on_is_the_only_one_that_does_not_arrive():
-    good = skipped(*REFUSED, *REST)
-
-    assert {number: found for number, found in check(good).items() if found} == {}
-    assert [one.words for one in checks_delivery.everything_arrives(skipped(*REFUSED))] == [
-        "2 changes never reached a"
-    ]
-
-
-def test_a_gap_is_announced_and_stays():
-    unnamed = replace_(history(*REFUSED, REST[0], seqs=(1, 2, 3)), gaps=skipped().gaps)
-    late = skipped(*REFUSED, *REST, delivery(2, 8.0))
-    stray = skipped(delivery(1, 1.0), delivery(2, 2.0), *REST, gaps=[])
-
-    def words(known: History) -> list[str]:
-        return [one.words for one in checks_delivery.everything_arrives(known)]
-
-    assert words(unnamed) == ["no lane.skipped of probe:P1 names what a misses"]
-    assert words(late) == ["a was sent a change of probe:P1 that had been skipped"]
-    assert words(stray) == ["1 changes were skipped that nobody gave up on"]
-
-
-# -- 18: pauses ----------------------------------------------------------------------------------
-
-
-def test_a_paused_endpoint_is_left_alone():
-    pause = Fault("paused", 3.0, 9.0, "a")
-    calm = history(*TOLD, delivery(3, 3.9), delivery(4, 9.1), seqs=(1, 2, 3, 4), faults=[pause])
-    others = replace_(calm, deliveries=[*calm.deliveries, delivery(5, 6.0, endpoint="b")])
-    heedless = replace_(calm, deliveries=[*calm.deliveries, delivery(5, 4.1), delivery(6, 4.5)])
-
-    assert checks_people.paused_endpoints_are_left_alone(calm) == []
-    assert checks_people.paused_endpoints_are_left_alone(others) == []
-    assert [one.words for one in checks_people.paused_endpoints_are_left_alone(heedless) or ()] == [
-        "a was sent 2 messages while it was paused, until 1.5 s after"
-    ]
-    assert checks_people.paused_endpoints_are_left_alone(GOOD) is None
-
-
-def test_a_run_that_did_not_bring_about_what_it_is_for_is_not_good():
-    def outcome(known: History) -> Outcome:
-        return Outcome("pause", "", known, check(known), None)
-
-    idle = outcome(replace_(GOOD, missed=["nothing was pending"]))
-
-    assert outcome(GOOD).is_good
-    assert not idle.is_good
-    assert idle.line().endswith("PROVES NOTHING")
-    assert idle.complaint() == "  not brought about: nothing was pending"
 
 
 # -- 8: at rest ----------------------------------------------------------------------------------
@@ -641,8 +402,8 @@ def test_every_message_verifies():
 
 def test_what_is_pending_may_not_be_purged():
     late = history(delivery(1, 1.0), delivery(2, 5.0), purges=[Purge(3.0, ["id1", "id2"])])
-    in_time = replace_(late, purges=[Purge(3.0, ["id1"]), Purge(6.0, ["id2"])])
-    unpulled = replace_(in_time, pages=[page("", 1, 2, at=5.0)])
+    in_time = replace(late, purges=[Purge(3.0, ["id1"]), Purge(6.0, ["id2"])])
+    unpulled = replace(in_time, pages=[page("", 1, 2, at=5.0)])
 
     assert [one.words for one in checks_keeping.nothing_pending_is_purged(late) or ()] == [
         "1 changes were purged before a had them"
@@ -656,160 +417,9 @@ def test_what_is_pending_may_not_be_purged():
 
 def test_lanes_go_and_their_table_stays_small():
     def found(lanes: int, size: int):
-        return checks_keeping.lanes_are_bounded(
-            replace_(GOOD, lanes_at_rest=lanes, lane_bytes=size)
-        )
+        return checks_keeping.lanes_are_bounded(replace(GOOD, lanes_at_rest=lanes, lane_bytes=size))
 
     assert found(0, 100_000) == []
     assert len(found(3, 100_000) or ()) == 1
     assert len(found(0, 500_000_000) or ()) == 1
     assert checks_keeping.lanes_are_bounded(GOOD) is None
-
-
-# -- 6, 7, 14, 15: time --------------------------------------------------------------------------
-
-
-def flow(slow: float, *, endpoint: str = "a", fault: Fault) -> History:
-    """A change a tenth of a second to 200, each answered after 50 ms, from 100 on after `slow`."""
-    seqs = tuple(range(1, 201))
-    subjects = {seq: f"probe:{seq}" for seq in seqs}
-    return history(
-        *(
-            delivery(
-                seq,
-                seq / 10 + (slow if seq >= 100 else 0.05),
-                endpoint=endpoint,
-                subject=subjects[seq],
-                ended=seq / 10 + (slow if seq >= 100 else 0.05),
-            )
-            for seq in seqs
-        ),
-        endpoints=[Endpoint(endpoint)],
-        changes=[change(seq, subjects[seq]) for seq in seqs],
-        writes=[write(seq, seq / 10 - 0.01) for seq in seqs],
-        faults=[fault],
-    )
-
-
-def test_poison_and_the_dead_hold_nobody_up():
-    poison = Fault("poison", 10.0, 20.0, "a", "probe:x")
-    dead = Fault("receiver", 10.0, 20.0, "dead one")
-
-    assert checks_timing.poison_stays_alone(flow(0.06, fault=poison)) == []
-    assert len(checks_timing.poison_stays_alone(flow(2.0, fault=poison)) or ()) == 1
-    assert checks_timing.dead_endpoints_stay_alone(flow(0.06, fault=dead)) == []
-    assert len(checks_timing.dead_endpoints_stay_alone(flow(2.0, fault=dead)) or ()) == 1
-    assert checks_timing.dead_endpoints_stay_alone(flow(2.0, fault=poison)) is None
-    assert checks_timing.poison_stays_alone(GOOD) is None
-
-
-def few(waits: list[float], *, before: int = 12, fault: Fault) -> History:
-    """So many changes a second apart answered at once, then one for each wait, each of its own."""
-    ats = [*(float(n) for n in range(before)), *(100.0 + n / 10 for n in range(len(waits)))]
-    seqs = tuple(range(1, len(ats) + 1))
-    return history(
-        *(
-            delivery(seq, at, subject=f"probe:{seq}", ended=at + wait)
-            for seq, at, wait in zip(seqs, ats, [0.05] * before + waits, strict=True)
-        ),
-        changes=[change(seq, f"probe:{seq}") for seq in seqs],
-        writes=[write(seq, at - 0.01) for seq, at in zip(seqs, ats, strict=True)],
-        faults=[fault],
-    )
-
-
-POISONED = Fault("poison", 100.0, 110.0, "a", "probe:x")
-DEAD = Fault("receiver", 100.0, 110.0, "dead one")
-
-
-@pytest.mark.parametrize(
-    ("waits", "violations"),
-    [
-        pytest.param([6.0] * 18, 1, id="a feed that stands still completes little"),
-        pytest.param([6.0] * 10, 1, id="ten are enough"),
-        pytest.param([0.05] * 17 + [9.0], 0, id="one is slow"),
-        pytest.param([0.05] * 8 + [9.0] * 2, 0, id="two of ten are slow"),
-        pytest.param([0.05] * 7 + [9.0] * 3, 1, id="three of ten are slow"),
-        pytest.param([20.0] * 5, 1, id="five are enough if most are slow"),
-        pytest.param([0.05] * 3 + [9.0] * 2, 0, id="two of five are slow"),
-        pytest.param([0.05] * 37 + [9.0] * 3, 1, id="of many, one in twenty counts"),
-    ],
-)
-def test_few_waits_are_judged_by_most_of_them(waits: list[float], violations: int):
-    poisoned = checks_timing.poison_stays_alone(few(waits, before=30, fault=POISONED))
-    dead = checks_timing.dead_endpoints_stay_alone(few(waits, before=30, fault=DEAD))
-
-    assert len(poisoned or ()) == violations
-    assert len(dead or ()) == violations
-
-
-def test_a_short_calm_is_enough_to_compare_with():
-    found = checks_timing.poison_stays_alone(few([6.0] * 40, fault=POISONED)) or []
-
-    assert [one.words for one in found] == [
-        "a: p75 from commit to 2xx rose from 50 to 6000 ms while poison"
-    ]
-
-
-def test_of_less_than_five_waits_nothing_is_said():
-    assert checks_timing.poison_stays_alone(few([6.0] * 4, fault=POISONED)) is None
-    assert checks_timing.poison_stays_alone(few([6.0] * 40, before=4, fault=POISONED)) is None
-
-
-def retried(*gaps: float, status: int = 422, asked: float = 0.0) -> list[Delivery]:
-    found, at = [], 1.0
-    for gap in (*gaps, 0.0):
-        found.append(delivery(1, at, status, ended=at, asked_to_wait=asked))
-        at += gap
-    return found
-
-
-@pytest.mark.parametrize(
-    ("gaps", "is_good"),
-    [
-        ((0.3, 1.9, 0.4, 7.0, 3.0, 30.0, 5.0, 100.0), True),
-        ((0.3, 30.0), False),
-        ((1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0), False),
-    ],
-)
-def test_pauses_of_a_refused_subject(gaps: tuple[float, ...], is_good: bool):
-    poison = [Fault("poison", 0.0, 999.0, "a", "probe:P1")]
-    found = checks_timing.retries_pause(history(*retried(*gaps), faults=poison))
-
-    assert (found == []) is is_good
-
-
-def test_retry_after_is_kept():
-    assert checks_timing.retries_pause(history(*retried(2.1, status=429, asked=2.0))) == []
-    assert (
-        len(checks_timing.retries_pause(history(*retried(1.0, status=429, asked=2.0))) or ()) == 1
-    )
-    assert checks_timing.retries_pause(GOOD) is None
-
-
-def test_reported_lag():
-    def told(lag: float):
-        samples = [Sample("a", at, at, 1, 0, lag) for at in (20.0, 21.0, 22.0, 23.0)]
-        return checks_timing.lag_is_told(
-            history(delivery(1, 1.0), delivery(2, 40.0), samples=samples)
-        )
-
-    assert told(21.0) == []
-    assert len(told(0.0) or ()) == 1
-    assert len(told(60.0) or ()) == 1
-    assert checks_timing.lag_is_told(GOOD) is None
-
-
-def test_a_replay_lags_since_it_was_asked_for():
-    def told(lag: float, *deliveries: Delivery):
-        samples = [Sample("a", at, at, 1, 0, lag) for at in (60.0, 60.2, 60.4, 60.6)]
-        return checks_timing.lag_is_told(
-            history(*TOLD, *deliveries, samples=samples, replays=[asked("id1", "id2", began=55.0)])
-        )
-
-    late = [again(1, 70.0), again(2, 71.0)]
-    assert told(5.5, *late) == []
-    assert told(0.0, *late) == []
-    # As old as what is told again: that says nothing about the wait.
-    assert len(told(60.0, *late) or ()) == 1
-    assert len(told(5.5, again(1, 56.0), again(2, 57.0)) or ()) == 1
