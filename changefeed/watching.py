@@ -13,6 +13,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from changefeed.clock import database_now
 from changefeed.consumers import Consumer, consumers
 from changefeed.metrics import EndpointLag, endpoint_lags, longest_writer_seconds
 from changefeed.models import AlertDigest, AlertKind, EndpointState, FeedAlert, LagSample
@@ -46,7 +47,7 @@ def watch() -> None:
     with transaction.atomic():
         if not _is_only_watcher():
             return
-        now = _database_now()
+        now = database_now()
         _keep_samples(lags, now)
         pulling = consumers(now, timedelta(days=settings.FEED_RETENTION_DAYS))
         _note(conditions(lags, pulling, longest_writer_seconds()), now)
@@ -81,13 +82,6 @@ def _is_only_watcher() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (_WATCH_LOCK,))
         return bool(cursor.fetchone()[0])
-
-
-def _database_now() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT now()")
-        found: datetime = cursor.fetchone()[0]
-        return found
 
 
 def _keep_samples(lags: Iterable[EndpointLag], now: datetime) -> None:
@@ -204,7 +198,7 @@ def _on_one_line(name: str) -> str:
 
 def _send() -> None:
     """Send what was composed; what no service took is tried again a minute later."""
-    now = _database_now()
+    now = database_now()
     waiting = AlertDigest.objects.exclude(unsent="")
     free = Q(taken_until=None) | Q(taken_until__lt=now)
     for kind, text in waiting.filter(free).values_list("kind", "unsent"):
