@@ -13,6 +13,7 @@ from types import FrameType, TracebackType
 from typing import IO
 
 from config.processes.leftovers import MARK, claim, end_leftovers
+from config.processes.signals import held_back
 
 
 class ProcessFailed(Exception):
@@ -131,7 +132,8 @@ class Processes:
             sleep(0.5)
 
     def _spawn(self, name: str, argv: list[str], env: dict[str, str], mode: str) -> int:
-        with self.log(name).open(mode) as log:
+        # A Ctrl-C between the fork and our note of it would leave a process that nobody stops.
+        with self.log(name).open(mode) as log, held_back():
             popen = subprocess.Popen(
                 argv,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **env, MARK: str(self.data_dir)},
@@ -140,9 +142,9 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._children.pop(name, None)
-        self._children[name] = _Child(argv, env, popen)
-        self._pid_file(name).write_text(f"{popen.pid}\n")
+            self._children.pop(name, None)
+            self._children[name] = _Child(argv, env, popen)
+            self._pid_file(name).write_text(f"{popen.pid}\n")
         return popen.pid
 
     def _stop(self, names: list[str]) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -20,6 +21,7 @@ from config.processes import (
     free_port,
     stop_everything,
 )
+from config.processes.signals import held_back
 
 ROOT = Path(__file__).resolve().parents[2]
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
@@ -139,6 +141,51 @@ def test_signal_stops_the_set_in_good_order(tmp_path, number):
 
     assert supervisor.wait(20) != 0
     assert has_ended(sleeper)
+
+
+def start_and_stop(data_dir: Path) -> None:
+    with Processes(data_dir) as processes:
+        processes.start("sleeper", ["sleep", "600"])
+
+
+@pytest.mark.parametrize(
+    ("number", "leaving"),
+    [
+        (signal.SIGINT, KeyboardInterrupt),
+        (signal.SIGTERM, SystemExit),
+        (signal.SIGHUP, SystemExit),
+    ],
+)
+def test_signal_while_a_process_starts_leaves_none_behind(tmp_path, monkeypatch, number, leaving):
+    born = []
+
+    def interrupted(*given: Any, **named: Any) -> subprocess.Popen[bytes]:
+        born.append(real(*given, **named))
+        signal.raise_signal(number)
+        return born[0]
+
+    real = subprocess.Popen
+    monkeypatch.setattr("config.processes.supervisor.subprocess.Popen", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(leaving):
+            start_and_stop(tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert born[0].returncode == -signal.SIGTERM
+    assert not (tmp_path / "run" / "sleeper.pid").exists()
+
+
+def test_ignored_signal_stays_ignored_while_a_process_starts():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with held_back():
+            signal.raise_signal(signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_remains_of_a_killed_set_are_ended_by_the_next(tmp_path):
