@@ -18,6 +18,8 @@ from rest_framework.request import Request
 from rest_framework.utils.encoders import JSONEncoder
 
 PROBLEM_TYPE = "application/problem+json"
+LONGEST_NAME_SHOWN = 60
+_MISSING = object()
 
 
 class BodyTooLarge(APIException):
@@ -26,8 +28,22 @@ class BodyTooLarge(APIException):
     default_code = "too_large"
 
 
+class DuplicateMember(ParseError):
+    """One object names a member twice: which of the values was meant, parsers disagree about."""
+
+    default_code = "duplicate_member"
+
+    def __init__(self, name: str) -> None:
+        shown = name if len(name) <= LONGEST_NAME_SHOWN else f"{name[:LONGEST_NAME_SHOWN]}…"
+        message = _("One object names the member “%(name)s” twice; send it once.")
+        super().__init__(message % {"name": shown})
+
+
 class JsonParser(BaseParser):
-    """Strict JSON in UTF-8; raises ParseError, or BodyTooLarge over DATA_UPLOAD_MAX_MEMORY_SIZE."""
+    """Strict JSON in UTF-8, no member named twice.
+
+    Raises ParseError, DuplicateMember, or BodyTooLarge over DATA_UPLOAD_MAX_MEMORY_SIZE.
+    """
 
     media_type = "application/json"
 
@@ -44,11 +60,41 @@ class JsonParser(BaseParser):
         except UnreadablePostError:
             raise ParseError(_("The body ended before its time.")) from None
         try:
-            return orjson.loads(raw)
+            value = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
             where = {"line": error.lineno, "column": error.colno}
             message = _("Not JSON in UTF-8: line %(line)s, column %(column)s.") % where
             raise ParseError(message) from None
+        if not _keeps_every_member(raw, value):
+            _find_duplicate(raw)
+        return value
+
+
+def _keeps_every_member(raw: bytes, value: Any) -> bool:
+    """Whether surely no member of `raw` is missing in `value`, which was read from it.
+
+    Each member has a colon, and dropping one drops its colon with it. Colons inside texts stay as
+    they are both ways, unless they were escaped. Counting costs a tenth of reading by a hook.
+    """
+    if b"\\u003" in raw:
+        return False
+    try:
+        return raw.count(b":") == orjson.dumps(value).count(b":")
+    except orjson.JSONEncodeError:  # deeper than it writes
+        return False
+
+
+def _find_duplicate(raw: bytes) -> None:
+    """Read every object's members one by one. Raises DuplicateMember, RecursionError."""
+    json.loads(raw, object_pairs_hook=_members_once, parse_int=str, parse_float=str)
+
+
+def _members_once(pairs: list[tuple[str, Any]]) -> None:
+    if len(seen := dict(pairs)) == len(pairs):
+        return
+    for name, _value in pairs:
+        if seen.pop(name, _MISSING) is _MISSING:
+            raise DuplicateMember(name)
 
 
 class JsonRenderer(BaseRenderer):

@@ -1,6 +1,6 @@
 """Shapes of the pull API, for reading its query and describing its answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -172,7 +172,18 @@ class SnapshotPage(serializers.Serializer):
     )
 
 
-class InboundSubject(serializers.Serializer):
+class Exact(serializers.Serializer):
+    """Refuses members that it does not know: a misspelt `version` would go unchecked."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if isinstance(data, Mapping) and (unknown := sorted(data.keys() - self.fields.keys())):
+            message = ErrorDetail(str(_("There is no such field.")), code="unknown_field")
+            raise serializers.ValidationError({name: [message] for name in unknown})
+        found: dict[str, Any] = super().to_internal_value(data)
+        return found
+
+
+class InboundSubject(Exact):
     """What the message is about."""
 
     kind = serializers.CharField(max_length=40, help_text=_("`order` or `customer`."))
@@ -186,7 +197,7 @@ class InboundSubject(serializers.Serializer):
     )
 
 
-class InboundChange(serializers.Serializer):
+class InboundChange(Exact):
     """A change made in another system."""
 
     id = serializers.CharField(
