@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection, connections
@@ -135,16 +136,20 @@ def test_a_short_stumble_is_bridged_with_the_rules_at_hand(
 
 @pytest.mark.django_db(transaction=True)
 def test_who_comes_right_after_a_failed_look_does_not_wait_for_another(
-    world: None, quick: None
+    world: None, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live.forget()
+    looks = Mock(side_effect=live.read_stamps)
+    monkeypatch.setattr(live, "read_stamps", looks)
+    now = live.time.monotonic()
+    monkeypatch.setattr(live.time, "monotonic", lambda: now)
     with locked("rules_ruleset"):
-        place_order(order_document(), actor=SHOP)
-        begun = live.time.monotonic()
-        for _turn in range(5):
-            assert place_order(order_document(), actor=SHOP).state == "on_hold"
+        states = [place_order(order_document(), actor=SHOP).state for _turn in range(6)]
+        assert (states, looks.call_count) == (["on_hold"] * 6, 1)
 
-        assert live.time.monotonic() - begun < 5 * 0.06
+        now += live.RETRY_SECONDS + 0.1
+        assert place_order(order_document(), actor=SHOP).state == "on_hold"
+        assert looks.call_count == 2
 
 
 def test_an_answer_that_comes_too_late_holds_the_order(
