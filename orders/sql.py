@@ -18,6 +18,10 @@ PLAN_ONCE = ("SELECT set_config('plan_cache_mode', 'force_generic_plan', true)",
 """For this transaction plans are kept from the first time on. An array of one row looks cheaper
 to plan for anew every time, and that costs more than to run it."""
 
+CHECK_NOW = (("SET CONSTRAINTS ALL IMMEDIATE",), ("SET CONSTRAINTS ALL DEFERRED",))
+"""Two statements that check foreign keys here instead of at the commit: before locks are taken
+for which others wait."""
+
 Statement = tuple[Any, ...]
 """The text of a statement, and its parameters."""
 Rows = list[tuple[Any, ...]]
@@ -80,22 +84,20 @@ def copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> N
 
 
 def append(
-    *tables: tuple[str, Sequence[str], Sequence[Sequence[Any]]], after: Sequence[Statement] = ()
-) -> None:
-    """Append rows to tables, each given as name, columns and rows, after some statements.
+    *tables: tuple[str, Sequence[str], Sequence[Sequence[Any]]], then: Sequence[Statement] = ()
+) -> list[Rows]:
+    """Append rows to tables, each given as name, columns and rows; the rows of what runs `then`.
 
     Columns that hold JSON take Json; a list stands for an array.
     """
     if sum(len(rows) for _table, _columns, rows in tables) > FEW_ROWS:
-        gather(*after)
         for table, columns, rows in tables:
             copy(table, columns, rows)
-    else:
-        inserts = [
-            (_insert(table, tuple(columns)), records(columns, rows))
-            for table, columns, rows in tables
-        ]
-        gather(*after, *inserts)
+        return gather(*then)
+    inserts = [
+        (_insert(table, tuple(columns)), records(columns, rows)) for table, columns, rows in tables
+    ]
+    return gather(*inserts, *then)[len(inserts) :]
 
 
 @cache

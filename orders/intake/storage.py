@@ -13,7 +13,7 @@ from orders.intake.reading import CUSTOMER_COLUMNS, KnownCustomer
 from orders.intake.views import FactLine
 from orders.models import ScreeningDecision
 from orders.screening import Screened
-from orders.sql import Json, Statement, append, records
+from orders.sql import Json, Rows, Statement, append, records
 from orders.status import HoldState
 
 _UPSERT_CUSTOMERS = f"""
@@ -131,18 +131,18 @@ def _fills(known: KnownCustomer, row: tuple[Any, ...]) -> bool:
     )
 
 
-def store_orders(news: Sequence[NewOrder], *, after: Sequence[Statement] = ()) -> None:
-    """Append orders, lines, decisions and holds, after some statements.
+def store_orders(news: Sequence[NewOrder], *, then: Sequence[Statement] = ()) -> list[Rows]:
+    """Append orders, lines, decisions and holds; the rows of the statements that run `then`.
 
     Lines go in before their orders: see orders.triggers.
     """
     holds = [row for new in news for row in _hold_rows(new)]
-    append(
+    return append(
         ("orders_orderline", _LINE_COLUMNS, [row for new in news for row in _line_rows(new)]),
         ("orders_order", _ORDER_COLUMNS, [_order_row(new) for new in news]),
         ("orders_screeningdecision", _DECISION_COLUMNS, [_decision_row(new) for new in news]),
         *([("orders_hold", _HOLD_COLUMNS, holds)] if holds else []),
-        after=after,
+        then=then,
     )
 
 

@@ -4,9 +4,8 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,6 +18,7 @@ from django.utils.translation import get_language
 from orders.actors import Actor
 from orders.errors import FieldError, InvalidOrder, OrderError
 from orders.intake import histories, reading
+from orders.intake.answers import Outcome, Placed, holds_in, holds_of, replays
 from orders.intake.checks import CheckedOrder, check_order
 from orders.intake.coalescing import Coalescer
 from orders.intake.document import OrderDocument, clean, read_document
@@ -35,39 +35,20 @@ from orders.intake.views import (
 )
 from orders.lifecycle.stock import (
     Reservation,
+    StockGone,
     StockRequest,
+    foresee_reservation,
     prepare_reservation,
     units_missing,
 )
-from orders.models import Hold, Order
 from orders.region_lists import region_lists
 from orders.screening import Screened, screen, unscreened
-from orders.sql import NO_TIME_LIMIT, gather, time_limit
+from orders.sql import CHECK_NOW, NO_TIME_LIMIT, Rows, Statement, gather, time_limit
 from orders.status import HoldReason, OrderState
 
 ATTEMPTS = 5
 TOGETHER = 32
 """So many orders of a batch may take as long to be screened as one."""
-
-
-class Outcome(StrEnum):
-    CREATED = "created"
-    REPLAYED = "replayed"
-    CONFLICT = "conflict"
-    INVALID = "invalid"
-
-
-@dataclass(slots=True)
-class Placed:
-    """What became of one document; `errors` is empty unless it was refused."""
-
-    outcome: Outcome
-    number: str = ""
-    state: str = ""
-    version: int = 0
-    decision: dict[str, Any] | None = None
-    holds: list[dict[str, Any]] = field(default_factory=list)
-    errors: list[FieldError] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +133,16 @@ def _place(candidates: Sequence[_Candidate], actor: Actor) -> dict[int, Placed]:
     """
     if not candidates:
         return {}
-    is_late = False
+    is_late = is_scarce = False
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic():
-                return _Batch(candidates, actor, is_late=is_late).run()
+                return _Batch(candidates, actor, is_late=is_late, is_scarce=is_scarce).run()
+        except StockGone:
+            # Somebody was quicker: the next attempt looks at the stock under its lock.
+            if is_scarce:
+                raise
+            is_scarce = True
         except psycopg.errors.QueryCanceled:
             # What screening reads did not come in time: the orders come in all the same, held.
             if is_late:
@@ -182,41 +168,21 @@ def _place(candidates: Sequence[_Candidate], actor: Actor) -> dict[int, Placed]:
     return answers
 
 
-def _replay(number: str) -> Placed:
-    order = Order.objects.get(number=number)
-    decision = order.decisions.order_by("at", "id").first()
-    return Placed(
-        Outcome.REPLAYED,
-        number,
-        order.state,
-        order.version,
-        decision.outcome if decision else None,
-        [hold_summary(hold) for hold in order.holds.order_by("id")],
-    )
-
-
-def hold_summary(hold: Hold) -> dict[str, Any]:
-    """A hold as intake answers it."""
-    return {
-        "id": hold.pk,
-        "owner": hold.owner,
-        "rule": hold.rule_key,
-        "reason": hold.reason,
-        "risk": hold.risk,
-        "state": hold.state,
-        "due_at": hold.due_at,
-    }
-
-
 class _Batch:
     """One attempt at storing a batch, inside a transaction."""
 
     def __init__(
-        self, candidates: Sequence[_Candidate], actor: Actor, *, is_late: bool = False
+        self,
+        candidates: Sequence[_Candidate],
+        actor: Actor,
+        *,
+        is_late: bool = False,
+        is_scarce: bool = False,
     ) -> None:
         self.candidates = candidates
         self.actor = actor
         self.is_late = is_late
+        self.is_scarce = is_scarce
         self.spent = 0.0
         self.zone = ZoneInfo(settings.SHOP_TIME_ZONE)
         self.answers: dict[int, Placed] = {}
@@ -244,15 +210,19 @@ class _Batch:
         by_key: Mapping[str, reading.KnownOrder],
     ) -> list[_Candidate]:
         fresh = []
+        again: dict[int, int] = {}
         for candidate in self.candidates:
             number = candidate.document.number
             known = by_key.get(candidate.key) or by_number.get(number)
             if known is None:
                 fresh.append(candidate)
             elif known.body_hash == candidate.body_hash and known.number == number:
-                self.answers[candidate.index] = _replay(number)
+                again[candidate.index] = known.id
             else:
                 self.answers[candidate.index] = Placed(Outcome.CONFLICT, number=number)
+        if again:
+            answered = replays(list(again.values()))
+            self.answers |= {index: answered[order] for index, order in again.items()}
         return fresh
 
     def _checked(self, fresh: Sequence[_Candidate]) -> list[tuple[_Candidate, CheckedOrder]]:
@@ -274,7 +244,7 @@ class _Batch:
     ) -> None:
         orders = [order for _candidate, order in checked]
         screened = self._screen(orders, customers, self._histories(orders, customers))
-        reservation = self._reserve(orders, screened)
+        reservation = self._reservation(orders, screened)
         news = [
             self._new_order(*item)
             for item in zip(
@@ -286,8 +256,11 @@ class _Batch:
                 strict=True,
             )
         ]
-        store_orders(news, after=reservation.statements)
-        self._answer(checked, news)
+        held = [new.id for new in news if new.holds]
+        last: list[Statement] = [holds_of(held), *CHECK_NOW, *reservation.statements]
+        holds, *_checked, reserved = store_orders(news, then=last)
+        reservation.confirm(reserved)
+        self._answer(checked, news, holds)
 
     def _histories(
         self, orders: Sequence[CheckedOrder], customers: dict[str, reading.KnownCustomer]
@@ -333,11 +306,7 @@ class _Batch:
         customers: Mapping[str, reading.KnownCustomer],
         before: Sequence[History],
     ) -> list[Screened]:
-        free = {
-            (sku.id, warehouse): units
-            for sku in self.references.skus.values()
-            for warehouse, units in sku.free.items()
-        }
+        free = self._free()
         every = list(self.references.warehouses.values())
         around = Circumstances(
             self.zone, self.now, self.today, region_lists(), self.references.linked_coupons
@@ -358,7 +327,9 @@ class _Batch:
                 screened.append(screen(facts, self.now, self.references, spent=self.spent))
         return screened
 
-    def _reserve(self, orders: Sequence[CheckedOrder], screened: Sequence[Screened]) -> Reservation:
+    def _reservation(
+        self, orders: Sequence[CheckedOrder], screened: Sequence[Screened]
+    ) -> Reservation:
         every = list(self.references.warehouses.values())
         requests = []
         for order, result in zip(orders, screened, strict=True):
@@ -366,7 +337,18 @@ class _Batch:
             requests.append(
                 StockRequest(order.document.number, needs_of(order), [named] if named else every)
             )
-        return prepare_reservation(requests, self.actor.name)
+        foreseen = None
+        if not self.is_scarce:
+            foreseen = foresee_reservation(requests, self._free(), self.actor.name)
+        return foreseen or prepare_reservation(requests, self.actor.name)
+
+    def _free(self) -> dict[tuple[int, int], int]:
+        """Units free by SKU and warehouse id when the batch was opened; others may take them."""
+        return {
+            (sku.id, warehouse): units
+            for sku in self.references.skus.values()
+            for warehouse, units in sku.free.items()
+        }
 
     def _new_order(
         self,
@@ -402,13 +384,12 @@ class _Batch:
         )
 
     def _answer(
-        self, checked: Sequence[tuple[_Candidate, CheckedOrder]], news: Sequence[NewOrder]
+        self,
+        checked: Sequence[tuple[_Candidate, CheckedOrder]],
+        news: Sequence[NewOrder],
+        holds: Rows,
     ) -> None:
-        held = [new.id for new in news if new.holds]
-        holds: dict[int, list[dict[str, Any]]] = {}
-        if held:
-            for hold in Hold.objects.filter(order_id__in=held).order_by("id"):
-                holds.setdefault(hold.order_id, []).append(hold_summary(hold))
+        summaries = holds_in(holds)
         for (candidate, order), new in zip(checked, news, strict=True):
             self.answers[candidate.index] = Placed(
                 Outcome.CREATED,
@@ -416,7 +397,7 @@ class _Batch:
                 new.state,
                 1,
                 new.outcome,
-                holds.get(new.id, []),
+                summaries.get(new.id, []),
             )
 
 

@@ -9,23 +9,31 @@ from django.db.models import F
 from orders.actors import Actor
 from orders.errors import OutOfStock
 from orders.models import Order, Sku, Stock, StockEntry, Warehouse
-from orders.sql import Statement, copy, fetch, gather, records
+from orders.sql import Rows, Statement, copy, fetch, gather, records
 from orders.status import StockMove
 
 _LOCK = """
 SELECT id, sku_id, warehouse_id, on_hand - reserved FROM orders_stock
 WHERE sku_id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
 """
+_LOCK_CHOSEN = """
+SELECT FROM orders_stock s
+JOIN unnest(%s::bigint[], %s::bigint[]) AS d(sku_id, warehouse_id) USING (sku_id, warehouse_id)
+ORDER BY s.id FOR NO KEY UPDATE OF s
+"""
 _RESERVE = """
-WITH entered AS (
+WITH wanted AS MATERIALIZED (
+    SELECT s.id, d.units, d.order_number FROM json_to_recordset(%s::json)
+        AS d(sku_id bigint, warehouse_id bigint, units integer, order_number text)
+    JOIN orders_stock s USING (sku_id, warehouse_id)),
+entered AS (
     INSERT INTO orders_stockentry (stock_id, move, on_hand_delta, reserved_delta, order_number,
         actor, at)
-    SELECT d.stock_id, 'reserve', 0, d.units, d.order_number, %s, now()
-    FROM json_to_recordset(%s::json) AS d(stock_id bigint, units integer, order_number text)
-    RETURNING stock_id, reserved_delta)
+    SELECT id, 'reserve', 0, units, order_number, %s, now() FROM wanted)
 UPDATE orders_stock s SET reserved = s.reserved + d.units
-FROM (SELECT stock_id, sum(reserved_delta) AS units FROM entered GROUP BY stock_id) d
-WHERE s.id = d.stock_id
+FROM (SELECT id, sum(units) AS units FROM wanted GROUP BY id) d
+WHERE s.id = d.id AND s.on_hand - s.reserved >= d.units
+RETURNING s.id
 """
 _LOCK_PAIRS = """
 SELECT s.id, s.sku_id FROM orders_stock s
@@ -35,6 +43,9 @@ _SHIFT = """
 UPDATE orders_stock s SET on_hand = s.on_hand + d.on_hand, reserved = s.reserved + d.reserved
 FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS d(id, on_hand, reserved) WHERE s.id = d.id
 """
+AMPLE = 8
+"""Stock is ample where what a batch leaves is so many times what it takes: as much as the threads
+of two web processes may take beside it, as a rule. Misjudging it costs a second attempt."""
 _LEDGER = ("stock_id", "move", "on_hand_delta", "reserved_delta", "order_number", "actor")
 
 
@@ -82,48 +93,87 @@ def units_missing(
     )
 
 
+class StockGone(Exception):
+    """Units that were free when a reservation was planned were taken meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """The warehouse id chosen for each request, None where stock is short.
 
-    `statements` reserve the units; they belong in the transaction that chose.
+    `statements` reserve the units and belong at the end of the transaction that chose: the rows
+    they lock are those that others wait for. The last one answers the ids of the stock rows from
+    which `pairs` (SKU id, warehouse id) were taken.
     """
 
     chosen: list[int | None]
     statements: list[Statement]
+    pairs: int = 0
+
+    def confirm(self, taken: Rows) -> None:
+        """Raise StockGone unless the last statement's rows say that everything was reserved."""
+        if len(taken) != self.pairs:
+            raise StockGone
+
+
+def foresee_reservation(
+    requests: Sequence[StockRequest], free: Mapping[tuple[int, int], int], actor: str
+) -> Reservation | None:
+    """Choose from units that were free (by SKU and warehouse id) when read without a lock.
+
+    None where stock is so near its end that others might take it meanwhile; then
+    `prepare_reservation` decides under a lock.
+    """
+    reservation, left = _choose(requests, free, actor)
+    if None in reservation.chosen:
+        return None
+    for pair, units in left.items():
+        if units < AMPLE * (free[pair] - units):
+            return None
+    return reservation
 
 
 def prepare_reservation(requests: Sequence[StockRequest], actor: str) -> Reservation:
     """Choose for each request, in their order, one warehouse that has all its units, or none.
 
     Rows are locked in the order of their ids, so that concurrent buyers wait for each other and
-    never deadlock. What is free is read under those locks; the database's constraint still
-    refuses to reserve more than there is.
+    never deadlock. What is free is read under those locks.
     """
-    sku_ids = sorted({sku for request in requests for sku in request.needs})
-    rows = fetch(_LOCK, sku_ids)
-    free = {(sku, warehouse): units for _id, sku, warehouse, units in rows}
-    row_ids = {(sku, warehouse): row for row, sku, warehouse, _units in rows}
+    rows = fetch(_LOCK, sorted({sku for request in requests for sku in request.needs}))
+    return _choose(requests, {(sku, house): units for _id, sku, house, units in rows}, actor)[0]
+
+
+def _choose(
+    requests: Sequence[StockRequest], free: Mapping[tuple[int, int], int], actor: str
+) -> tuple[Reservation, dict[tuple[int, int], int]]:
+    """The reservation, and what it leaves of the stock that it takes from."""
+    left = dict(free)
     chosen: list[int | None] = []
-    ledger: list[tuple[int, int, str]] = []
+    ledger: list[tuple[int, int, int, str]] = []
     for request in requests:
-        warehouse = choose_warehouse(free, request.needs, request.warehouses)
+        warehouse = choose_warehouse(left, request.needs, request.warehouses)
         chosen.append(warehouse)
         if warehouse is None:
             continue
         for sku, units in request.needs.items():
-            free[sku, warehouse] -= units
-            ledger.append((row_ids[sku, warehouse], units, request.order_number))
-    if not ledger:
-        return Reservation(chosen, [])
-    entries = records(("stock_id", "units", "order_number"), ledger)
-    return Reservation(chosen, [(_RESERVE, actor, entries)])
+            left[sku, warehouse] -= units
+            ledger.append((sku, warehouse, units, request.order_number))
+    pairs = {(sku, warehouse) for sku, warehouse, _units, _number in ledger}
+    statements: list[Statement] = []
+    if ledger:
+        entries = records(("sku_id", "warehouse_id", "units", "order_number"), ledger)
+        statements = [
+            (_LOCK_CHOSEN, *map(list, zip(*pairs, strict=True))),
+            (_RESERVE, entries, actor),
+        ]
+    return Reservation(chosen, statements, len(pairs)), {pair: left[pair] for pair in pairs}
 
 
 def reserve_stock(requests: Sequence[StockRequest], actor: str) -> list[int | None]:
     """Reserve for each request all its units in one warehouse, or nothing; see Reservation."""
     reservation = prepare_reservation(requests, actor)
-    gather(*reservation.statements)
+    if reservation.statements:
+        reservation.confirm(gather(*reservation.statements)[-1])
     return reservation.chosen
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -13,6 +14,7 @@ from changefeed.models import Change
 from orders import screening
 from orders.lifecycle.cancelling import cancel_order
 from orders.lifecycle.changing import change_order
+from orders.lifecycle.holds import hold_order
 from orders.lifecycle.placing import Outcome, Placed, place_order, place_orders
 from orders.lifecycle.screening import rescreen_order
 from orders.models import Customer, Order, ScreeningDecision, Sku
@@ -235,6 +237,35 @@ def test_the_same_key_with_another_order_is_a_conflict(world: None) -> None:
     assert place_order(second, actor=CRM, key="k-1").outcome is Outcome.CREATED  # its own keys
     with nothing_changes():
         assert place_order(second, actor=SHOP, key="k-1").outcome is Outcome.CONFLICT
+
+
+def test_known_orders_of_a_batch_are_read_together(world: None) -> None:
+    """With their first decision and all their holds, in as many statements as one."""
+    documents = [order_document(f"N-{number}") for number in range(12)]
+    first = place_orders(documents, actor=SHOP)
+    held = Order.objects.get(number="N-3")
+    hold = hold_order(held.pk, actor=CRM, reason="wait")
+
+    with nothing_changes(), CaptureQueriesContext(connection) as one:
+        place_orders(documents[:1], actor=SHOP)
+    with nothing_changes(), CaptureQueriesContext(connection) as every:
+        repeated = place_orders(documents, actor=SHOP)
+
+    assert len(every) == len(one)
+    assert [answer.outcome for answer in repeated] == [Outcome.REPLAYED] * 12
+    assert [answer.number for answer in repeated] == [answer.number for answer in first]
+    assert [answer.decision for answer in repeated] == [answer.decision for answer in first]
+    assert [answer.state for answer in repeated] == ["ready"] * 3 + ["on_hold"] + ["ready"] * 8
+    assert [len(answer.holds) for answer in repeated] == [0] * 3 + [1] + [0] * 8
+    assert repeated[3].holds[0] == {
+        "id": hold.pk,
+        "owner": "manual",
+        "rule": "",
+        "reason": "wait",
+        "risk": hold.risk,
+        "state": "open",
+        "due_at": hold.due_at,
+    }
 
 
 def test_repeats_within_a_batch_are_answered_like_repeats_later(world: None) -> None:

@@ -14,13 +14,24 @@ from django_fsm import ConcurrentTransition
 
 from changefeed.models import Change
 from orders.errors import AlreadyDone, OrderError
-from orders.lifecycle import dispatching, holds, reading, stock
+from orders.lifecycle import dispatching, holds, placing, reading, stock
 from orders.lifecycle.cancelling import cancel_order
 from orders.lifecycle.dispatching import dispatch_ready
 from orders.lifecycle.holds import claim_hold, release_hold
 from orders.lifecycle.placing import Placed, place_order
 from orders.lifecycle.splitting import split_order
-from orders.models import Effect, Hold, Order, Shipment, StockEntry, TimelineEntry, Waiver
+from orders.models import (
+    Effect,
+    Hold,
+    Order,
+    Shipment,
+    Stock,
+    StockEntry,
+    TimelineEntry,
+    Waiver,
+    Warehouse,
+)
+from orders.sql import gather
 from orders.status import OrderState
 from rules import live
 from tests.factories import make_sku, make_user, make_world, order_document
@@ -325,12 +336,87 @@ def test_fifty_buyers_of_the_last_ten_never_oversell() -> None:
     assert_ledger_agrees()
 
 
+def test_stock_that_becomes_scarce_while_many_buy_is_sold_to_the_last_unit() -> None:
+    make_sku("HOT", units=40, warehouses=("EAST-1",))
+
+    assert _fifty_buyers() == {"ready": 40, "on_hold": 10}
+
+    assert stock_of("HOT") == (40, 40)
+    assert Hold.objects.filter(owner="stock", state="open").count() == 10
+    assert_ledger_agrees()
+
+
+def test_units_taken_since_they_were_read_are_not_sold_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sku = make_sku("HOT", units=100, warehouses=("EAST-1",))
+    house = Warehouse.objects.get(code="EAST-1")
+    foresee = placing.foresee_reservation
+    foreseen: list[stock.Reservation | None] = []
+
+    @transaction.atomic
+    def take_most() -> None:
+        stock.reserve_stock([stock.StockRequest("OTHER-1", {sku.pk: 97}, [house.pk])], SHOP.name)
+
+    def overtaken(*given: Any) -> Any:
+        foreseen.append(foresee(*given))
+        assert at_once(take_most) == [None]
+        return foreseen[-1]
+
+    monkeypatch.setattr(placing, "foresee_reservation", overtaken)
+    documents = [order_document(lines=[("HOT", 1, "9.00")]) for _number in range(5)]
+
+    answers = placing.place_orders(documents, actor=SHOP)
+
+    [reservation] = foreseen
+    assert reservation is not None
+    assert reservation.chosen == [house.pk] * 5
+    assert [answer.state for answer in answers] == ["ready"] * 3 + ["on_hold"] * 2
+    assert stock_of("HOT") == (100, 100)
+    assert Order.objects.count() == Change.objects.filter(kind="order.received").count() == 5
+    assert [hold["owner"] for answer in answers for hold in answer.holds] == ["stock"] * 2
+    assert_ledger_agrees()
+
+
+def test_a_batch_waits_for_stock_only_when_everything_else_is_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Others wait for a batch's stock until it commits, so it takes its stock last."""
+    sku = make_sku("HOT", units=100, warehouses=("EAST-1",))
+    locked, stored, sold = threading.Event(), threading.Event(), threading.Event()
+    append = placing.store_orders
+
+    def note(*given: Any, **named: Any) -> Any:
+        *earlier, lock, take = named["then"]
+        append(*given, then=earlier)
+        stored.set()
+        return [[], *gather(lock, take)]
+
+    @transaction.atomic
+    def keep_others_waiting() -> bool:
+        Stock.objects.select_for_update().get(sku=sku)
+        locked.set()
+        return stored.wait(WAIT) and not sold.wait(0.2)
+
+    def buy() -> str:
+        assert locked.wait(WAIT)
+        answer = place_order(order_document(lines=[("HOT", 1, "9.00")]), actor=SHOP)
+        sold.set()
+        return answer.state
+
+    monkeypatch.setattr(placing, "store_orders", note)
+    assert at_once(keep_others_waiting, buy) == [True, "ready"]
+    assert stock_of("HOT") == (100, 1)
+
+
 def test_without_the_condition_the_last_ten_would_be_sold_more_than_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The negative control: no row lock, no condition, no constraint."""
     make_sku("HOT", units=10, warehouses=("EAST-1",))
-    monkeypatch.setattr(stock, "_LOCK", stock._LOCK.replace("FOR NO KEY UPDATE", ""))
+    for lock in ("_LOCK", "_LOCK_CHOSEN"):
+        open_to_all = getattr(stock, lock).replace("FOR NO KEY UPDATE", "--")
+        monkeypatch.setattr(stock, lock, open_to_all)
     monkeypatch.setattr(
         stock, "_RESERVE", stock._RESERVE.replace("AND s.on_hand - s.reserved >= d.units", "")
     )
