@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from changefeed import inbound
@@ -10,11 +10,11 @@ from changefeed.inbound import Message, Receipt
 from changefeed.recording import expect_echo
 from orders.actors import Actor
 from orders.errors import VersionConflict
-from orders.intake.change import read_change
-from orders.lifecycle.changing import change_order
+from orders.intake.change import ChangeDocument, read_change
+from orders.lifecycle.changing import change_order, left_to_do
 from orders.lifecycle.customers import change_contact
-from orders.lifecycle.reading import locked_order_by_number
-from orders.models import Order, StopRequest
+from orders.lifecycle.reading import child_orders, locked_order_by_number
+from orders.models import Order
 
 
 def change_order_as_told(message: Message) -> Receipt:
@@ -25,17 +25,24 @@ def change_order_as_told(message: Message) -> Receipt:
     """
     actor = Actor(message.actor, message.source, event_id=message.id)
     order = locked_order_by_number(message.subject_id)
-    differing = read_change(message.changes).differing(order)
-    if not differing:
-        return Receipt(order.version, "unchanged")
+    change = read_change(message.changes)
+    # A split order's children have what it has, or are still asked about.
+    family = [order, *child_orders(order)]
+    if not any(left_to_do(one, change) for one in family):
+        return Receipt(order.version, _outcome(family, change, else_it="unchanged"))
     if message.version is not None and message.version != order.version:
         raise VersionConflict(order.version)
     expect_echo(said_of_order(order, message.changes))
     order = change_order(
         order.number, version=None, fields=message.changes, actor=actor, reason=message.reason
     )
-    waiting = order.stop_requests.filter(state=StopRequest.State.WAITING).exists()
-    return Receipt(order.version, "waiting" if waiting else "applied")
+    family = [order, *child_orders(order)]
+    return Receipt(order.version, _outcome(family, change, else_it="applied"))
+
+
+def _outcome(family: Iterable[Order], change: ChangeDocument, *, else_it: str) -> str:
+    """What was asked for and is not so now waits for a warehouse."""
+    return "waiting" if any(change.differing(one) for one in family) else else_it
 
 
 def change_customer_as_told(message: Message) -> Receipt:

@@ -37,8 +37,9 @@ class ShipmentEventsView(ScopedView):
         event_id = report.event_id or message_id(request)
         actor = actor_of(request, event_id)
         # The parcel and the event are part of the message's id: a sender that numbers the events
-        # of each parcel from one loses none of them.
-        message = f"{number}/{report.event}/{event_id}"
+        # of each parcel from one loses none of them. Ids of inbound changes never begin with a
+        # space, so that neither can be taken for the other.
+        message = f" {number}/{report.event}/{event_id}"
         with transaction.atomic():
             if not event_id or receive_once(actor.source, message):
                 record_shipment_event(

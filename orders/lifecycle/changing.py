@@ -1,6 +1,7 @@
 """Changing key fields: versioned, fed by trigger, screened again; warehouses are asked first."""
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 from django.db import transaction
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 from changefeed.clock import database_now
 from orders.actors import Actor
 from orders.divisions import Place
-from orders.errors import VersionConflict, WrongState
+from orders.errors import AlreadyDone, VersionConflict, WrongState
 from orders.intake.change import KEY_FIELDS, PLAIN, ChangeDocument, read_change
 from orders.intake.checks import address_key
 from orders.lifecycle.dispatching import try_dispatch
@@ -35,7 +36,8 @@ def change_order(
 
     With the warehouse, the change waits for its answer; before that it is applied, screened and,
     when nothing holds the order, dispatched. What is not a key field never waits. A split order
-    passes the change on to its child orders. Raises InvalidOrder, VersionConflict, WrongState.
+    passes the change on to its child orders. Raises InvalidOrder, VersionConflict, WrongState, and
+    AlreadyDone while the warehouse is asked for something else.
     """
     change = read_change(fields)
     actor.begin()
@@ -50,8 +52,38 @@ def change_order(
     return order
 
 
-def _change(order: Order, change: ChangeDocument, actor: Actor, reason: str) -> None:
+def left_to_do(order: Order, change: ChangeDocument) -> dict[str, Any]:
+    """What a change asks for that is neither stored nor waited for, as JSON by field.
+
+    Raises AlreadyDone when it contradicts what the warehouse is being stopped for, even where it
+    says what is stored still: it would be forgotten, and the older wish carried out.
+    """
     differing = change.differing(order)
+    wished = _wished(order)
+    if wished is None:
+        return differing
+    beyond = change.differing(wished)
+    if KEY_FIELDS & beyond.keys():
+        raise AlreadyDone(_("The warehouse was asked to stop already; wait for its answer."))
+    return {name: value for name, value in differing.items() if name in beyond}
+
+
+def _wished(order: Order) -> Order | None:
+    """A copy of the order, never saved, as it will be if the warehouse stops it; else None."""
+    if order.state != OrderState.DISPATCHED:
+        return None
+    request = order.stop_requests.filter(
+        state=StopRequest.State.WAITING, purpose=StopRequest.Purpose.CHANGE
+    ).first()
+    if request is None:
+        return None
+    wish, wished = read_change(request.fields), copy(order)
+    _set(wished, wish.address_values(order), wish)
+    return wished
+
+
+def _change(order: Order, change: ChangeDocument, actor: Actor, reason: str) -> None:
+    differing = left_to_do(order, change)
     if not differing:
         return
     _require_changeable(order, differing)
@@ -60,9 +92,20 @@ def _change(order: Order, change: ChangeDocument, actor: Actor, reason: str) -> 
         after_change(order, actor, is_correction=set(differing) != {"seller_remark"})
     elif order.split_into or not KEY_FIELDS & set(differing):
         apply_fields(order, differing, actor, reason)
-    elif stop_locked(order, StopRequest.Purpose.CHANGE, actor, reason, differing):
+    else:
+        _change_at_warehouse(order, differing, actor, reason)
+
+
+def _change_at_warehouse(
+    order: Order, differing: Mapping[str, Any], actor: Actor, reason: str
+) -> None:
+    key = {name: value for name, value in differing.items() if name in KEY_FIELDS}
+    others = {name: value for name, value in differing.items() if name not in KEY_FIELDS}
+    if stop_locked(order, StopRequest.Purpose.CHANGE, actor, reason, key):
         apply_fields(order, differing, actor, reason)
         after_change(order, actor)
+    elif others:
+        apply_fields(order, others, actor, reason)
 
 
 def _require_changeable(order: Order, differing: Mapping[str, Any]) -> None:
@@ -90,12 +133,16 @@ def apply_fields(order: Order, fields: Mapping[str, Any], actor: Actor, reason: 
         _write(other, address, ChangeDocument())
 
 
-def _write(order: Order, address: Mapping[str, str], change: ChangeDocument) -> None:
+def _set(order: Order, address: Mapping[str, str], change: ChangeDocument) -> None:
     for name in PLAIN:
         if name in change.model_fields_set:
             setattr(order, name, getattr(change, name))
     for column, value in address.items():
         setattr(order, column, value)
+
+
+def _write(order: Order, address: Mapping[str, str], change: ChangeDocument) -> None:
+    _set(order, address, change)
     place = Place(order.province, order.city, order.district)
     order.address_key = address_key(place, order.street)
     order.save()

@@ -52,6 +52,8 @@ def stop_locked(
     _freeze_parcels(order, reason)
     if not packed:
         hold_stopped(order, purpose, reason)
+        if purpose != Purpose.CHANGE:
+            _stop_gifts(order, purpose, actor, reason)
         return True
     StopRequest.objects.create(
         order=order,

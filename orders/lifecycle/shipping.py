@@ -1,5 +1,6 @@
 """What the warehouse reports: picked, shipped, delivered, stopped, or already too late."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -7,7 +8,8 @@ from django.utils.translation import gettext as _
 
 from changefeed.clock import database_now
 from orders.actors import Actor
-from orders.errors import NotFound, WrongState
+from orders.errors import FieldError, InvalidOrder, NotFound, WrongState
+from orders.intake.checks import CLOCK_TOLERANCE
 from orders.lifecycle.parents import follow_children
 from orders.lifecycle.reading import followers, locked_order
 from orders.lifecycle.stock import consume_reservation
@@ -18,19 +20,38 @@ from orders.status import OrderState, ShipmentState
 
 EVENTS = ("picked", "shipped", "delivered", "freeze_ack", "freeze_refused")
 FINISHED = (*GONE, ShipmentState.CANCELLED)
+STOPPED = (ShipmentState.FROZEN, ShipmentState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a report says besides what happened."""
+
+    at: datetime
+    waybill: str = ""
+    reason: str = ""
 
 
 @transaction.atomic
 def record_shipment_event(
-    number: str, event: str, *, actor: Actor, at: datetime | None = None, waybill: str = ""
+    number: str,
+    event: str,
+    *,
+    actor: Actor,
+    at: datetime | None = None,
+    waybill: str = "",
+    reason: str = "",
 ) -> Shipment:
     """Take one report of the warehouse; a repeated one changes nothing.
 
-    Raises NotFound, or WrongState for a report that cannot follow what came before.
+    `at` is when it happened, now if not said; `reason` is what a person adds to an answer given
+    for the warehouse. Raises NotFound, InvalidOrder for a time that has not come, or WrongState
+    for a report that cannot follow what came before.
     """
     if event not in EVENTS:
         raise WrongState(_("There is no such event."))
     actor.begin()
+    moment = _checked(at)
     found = Shipment.objects.filter(number=number).order_by("-id").values("pk", "order_id").first()
     if found is None:
         raise NotFound
@@ -39,9 +60,17 @@ def record_shipment_event(
     shipment.order = order
     if _is_repeated(shipment, event):
         return shipment
-    moment = at or database_now()
-    _ACTS[event](shipment, order, actor, moment, waybill)
+    _ACTS[event](shipment, order, actor, Report(moment, waybill, reason))
     return shipment
+
+
+def _checked(at: datetime | None) -> datetime:
+    """The moment of a report. Raises InvalidOrder for the future: returns are counted from it."""
+    now = database_now()
+    if at is not None and at > now + CLOCK_TOLERANCE:
+        message = _("The time lies in the future; check clock and time zone.")
+        raise InvalidOrder([FieldError("at", "future", message)])
+    return at or now
 
 
 def _is_repeated(shipment: Shipment, event: str) -> bool:
@@ -50,7 +79,7 @@ def _is_repeated(shipment: Shipment, event: str) -> bool:
         "picked": state in (ShipmentState.PICKING, *GONE),
         "shipped": state in GONE,
         "delivered": state == ShipmentState.DELIVERED,
-        "freeze_ack": state == ShipmentState.FROZEN,
+        "freeze_ack": state in STOPPED and shipment.freeze_answer == Shipment.FreezeAnswer.FROZEN,
         "freeze_refused": shipment.freeze_answer == Shipment.FreezeAnswer.REFUSED,
     }[event]
 
@@ -63,20 +92,20 @@ def _require(shipment: Shipment, *states: ShipmentState) -> None:
         )
 
 
-def _picked(shipment: Shipment, order: Order, actor: Actor, at: datetime, waybill: str) -> None:
+def _picked(shipment: Shipment, order: Order, actor: Actor, said: Report) -> None:
     _require(shipment, ShipmentState.RELEASED)
     shipment.mark_picking()
     shipment.save()
     note(order, "picked", actor, parcel=shipment.number)
 
 
-def _shipped(shipment: Shipment, order: Order, actor: Actor, at: datetime, waybill: str) -> None:
+def _shipped(shipment: Shipment, order: Order, actor: Actor, said: Report) -> None:
     _require(shipment, ShipmentState.RELEASED, ShipmentState.PICKING)
-    shipment.mark_shipped(at=at, waybill=waybill)
+    shipment.mark_shipped(at=said.at, waybill=said.waybill)
     shipment.save()
     for owner, units in _units_by_order(shipment).items():
         consume_reservation(owner, units, actor.name)
-    note(order, "shipped", actor, parcel=shipment.number, waybill=waybill)
+    note(order, "shipped", actor, parcel=shipment.number, waybill=said.waybill)
     answer_stop(order, actor)
     if not order.shipments.exclude(state__in=FINISHED).exists():
         for one in (order, *followers(order)):
@@ -86,9 +115,9 @@ def _shipped(shipment: Shipment, order: Order, actor: Actor, at: datetime, waybi
         follow_children([order.parent_number], actor)
 
 
-def _delivered(shipment: Shipment, order: Order, actor: Actor, at: datetime, waybill: str) -> None:
+def _delivered(shipment: Shipment, order: Order, actor: Actor, said: Report) -> None:
     _require(shipment, ShipmentState.SHIPPED)
-    shipment.mark_delivered(at)
+    shipment.mark_delivered(said.at)
     shipment.save()
     note(order, "delivered", actor, parcel=shipment.number)
     open_parcels = order.shipments.exclude(
@@ -102,26 +131,22 @@ def _delivered(shipment: Shipment, order: Order, actor: Actor, at: datetime, way
         follow_children([order.parent_number], actor)
 
 
-def _freeze_acknowledged(
-    shipment: Shipment, order: Order, actor: Actor, at: datetime, waybill: str
-) -> None:
+def _freeze_acknowledged(shipment: Shipment, order: Order, actor: Actor, said: Report) -> None:
     _require_question(shipment, order)
     _require(shipment, ShipmentState.RELEASED, ShipmentState.PICKING)
     shipment.mark_frozen()
     shipment.save()
-    note(order, "warehouse_stopped", actor, parcel=shipment.number)
+    note(order, "warehouse_stopped", actor, said.reason, parcel=shipment.number)
     answer_stop(order, actor)
 
 
-def _freeze_refused(
-    shipment: Shipment, order: Order, actor: Actor, at: datetime, waybill: str
-) -> None:
+def _freeze_refused(shipment: Shipment, order: Order, actor: Actor, said: Report) -> None:
     if shipment.state not in GONE or shipment.freeze_requested_at is None:
         _require_question(shipment, order)
         _require(shipment, ShipmentState.RELEASED, ShipmentState.PICKING)
     shipment.freeze_answer = Shipment.FreezeAnswer.REFUSED
     shipment.save()
-    note(order, "warehouse_refused", actor, parcel=shipment.number)
+    note(order, "warehouse_refused", actor, said.reason, parcel=shipment.number)
     answer_stop(order, actor)
 
 
