@@ -34,6 +34,12 @@ def fates(answer: Answer, *, is_batch: bool = True) -> list[AttemptOutcome]:
         (an_answer(200, b'{"ok": true}'), [DELIVERED] * 2),
         (an_answer(200, b'{"results": 1}'), [DELIVERED] * 2),
         (an_answer(200, b'{"results": []}'), [FAILED] * 2),
+        (an_answer(200, b'{"results": {"a": 200, "b": 422}}'), [FAILED] * 2),
+        (
+            an_answer(200, b'{"results": [{"id": "b", "status": 422, "error": "\\ud800"}]}'),
+            [FAILED] * 2,
+        ),
+        (an_answer(200, b'{"results": [{"id": "b", "status": 422, "error": NaN}]}'), [FAILED] * 2),
         (an_answer(200, b'{"ok": tru', is_cut=True), [FAILED] * 2),
         (an_answer(207), [FAILED] * 2),
         (an_answer(207, b'{"ok": true}'), [FAILED] * 2),
@@ -65,6 +71,14 @@ def test_the_whole_batch(answer, expected):
 def test_one_message(status, expected):
     document = b'{"results": [{"id": "b", "status": %s}, 7, {"id": "a", "status": 200}]}' % status
     assert fates(an_answer(207, document)) == [DELIVERED, expected]
+
+
+@pytest.mark.parametrize("statuses", [(200, 422), (422, 200)])
+def test_a_message_listed_twice_is_taken_only_if_both_say_so(statuses):
+    """Whichever comes first: what was refused once may not be stored."""
+    listed = ", ".join(f'{{"id": "b", "status": {status}}}' for status in statuses)
+    document = f'{{"results": [{{"id": "a", "status": 200}}, {listed}]}}'.encode()
+    assert fates(an_answer(207, document)) == [DELIVERED, REJECTED]
 
 
 def test_what_a_result_says_beside_its_status_is_kept():
