@@ -174,15 +174,21 @@ class EndpointDrain:
 
     async def _probe(self, delivery: Delivery) -> bool:
         """Send one message to an endpoint that did not answer; whether it does now."""
-        if not await self._gate.begin_probe(self._limits.request_seconds + 2):
+        seconds = self._limits.request_seconds
+        if not await self._gate.begin_probe(seconds + 2):
             return False
-        lanes = await self._claim(limit=1, probe=True)
-        for lane in lanes:
-            await delivery.deliver(self._loads_from(lane))
+        ends_at = time.monotonic() + seconds
+        # A lane of which nothing is wanted any more ends without a word, which proves nothing.
+        while not (self._gate.has_answered or self._gate.is_halted):
+            lanes = await self._claim(limit=1, probe=True) if time.monotonic() < ends_at else []
+            if not lanes:
+                return False
+            for lane in lanes:
+                await delivery.deliver(self._loads_from(lane))
+            while not self._ledger.is_empty:
+                await self._ledger.flush()
         self._gate.is_probing = False
-        while not self._ledger.is_empty:
-            await self._ledger.flush()
-        if self._gate.is_halted or not lanes:
+        if self._gate.is_halted:
             return False
         await self._gate.close_breaker()
         return True

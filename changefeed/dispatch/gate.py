@@ -12,7 +12,8 @@ from changefeed.models import AttemptOutcome, EndpointState
 class Gate:
     """What one drain knows of its endpoint's breaker; `on_halt` is called when it halts.
 
-    While `is_probing`, one message decides whether the others follow.
+    While `is_probing`, one message decides whether the others follow; `has_answered` says that
+    the endpoint said something since, if only that it refuses a message.
     """
 
     def __init__(self, pool: Pool, endpoint: EndpointView, on_halt: Callable[[], None]) -> None:
@@ -23,6 +24,7 @@ class Gate:
         self._is_passed = endpoint.state == EndpointState.ACTIVE
         self.is_halted = False
         self.is_probing = False
+        self.has_answered = False
 
     def halt(self) -> None:
         """Let nothing new begin."""
@@ -57,6 +59,7 @@ class Gate:
     def note_answer(self) -> None:
         """It answers, whatever it says: earlier failures do not count any more."""
         self._failures = 0
+        self.has_answered = True
 
     async def note_failure(self, answer: Answer, attempts_before: int) -> None:
         """Count a failure against the endpoint, and stop sending to it when that is enough.
