@@ -1,15 +1,18 @@
 """What people do with the feed: endpoints begun, paused, resumed, removed; parked lanes settled."""
 
+from functools import partial
 from typing import Any
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import BooleanField
+from django.db.models import BooleanField, Max
 from django.db.models.expressions import RawSQL
 
+from changefeed import subjects
 from changefeed.clock import database_now
 from changefeed.dispatch.coalescing import CHANGES_IN_VIEW, coalesce
 from changefeed.errors import NotParked, ReasonMissing
+from changefeed.giving_way import StillHeld, give_way
 from changefeed.models import Change, Endpoint, EndpointState, FeedLane, LaneState
 from changefeed.recording import act_as, record_change
 from changefeed.replaying import ReplayCount, Selection, continue_replays, count_replay, replay
@@ -34,6 +37,8 @@ __all__ = [
 
 log = structlog.get_logger(__name__)
 
+REMOVAL_GIVES_WAY_SECONDS = 10.0
+
 # Locked in the order in which writers of many subjects lock them, lest the two wait for each other.
 _REMOVE_LANES = """
 WITH mine AS MATERIALIZED (
@@ -41,6 +46,15 @@ WITH mine AS MATERIALIZED (
     ORDER BY subject_kind, subject_id FOR UPDATE
 )
 DELETE FROM changefeed_feedlane USING mine WHERE changefeed_feedlane.id = mine.id
+"""
+
+# What a writer holds at this moment is passed by and comes when it would have come.
+_WAKE_LANES = """
+UPDATE changefeed_feedlane SET due_at = clock_timestamp(), state = 'ready'
+WHERE id IN (
+    SELECT id FROM changefeed_feedlane WHERE endpoint_id = %s AND state = 'backoff'
+    FOR UPDATE SKIP LOCKED
+)
 """
 
 
@@ -98,24 +112,28 @@ def resume_endpoint(endpoint: Endpoint, *, actor: str) -> None:
     locked.opened_until = None
     locked.state_reason = ""
     locked.save(update_fields=["state", "failures", "openings", "opened_until", "state_reason"])
-    waiting = FeedLane.objects.filter(endpoint=locked, state=LaneState.BACKOFF)
-    chosen = waiting.select_for_update(skip_locked=True).values_list("pk", flat=True)
-    FeedLane.objects.filter(pk__in=list(chosen)).update(
-        due_at=database_now(), state=LaneState.READY
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_WAKE_LANES, (locked.pk,))
     log.info("endpoint resumed", endpoint=locked.name, actor=actor)
 
 
 @transaction.atomic
 def remove_endpoint(endpoint: Endpoint, *, actor: str) -> int:
     """End an endpoint with everything pending for it; how many subjects were still waiting."""
-    with connection.cursor() as cursor:
-        cursor.execute(_REMOVE_LANES, (endpoint.pk,))
-        pending = int(cursor.rowcount)
+    try:
+        pending = give_way(partial(_remove_lanes, endpoint.pk), seconds=REMOVAL_GIVES_WAY_SECONDS)
+    except StillHeld:
+        pending = _remove_lanes(endpoint.pk)
     name = endpoint.name
     Endpoint.objects.filter(pk=endpoint.pk).delete()
     log.info("endpoint removed", endpoint=name, actor=actor, pending=pending)
     return pending
+
+
+def _remove_lanes(endpoint_id: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_REMOVE_LANES, (endpoint_id,))
+        return int(cursor.rowcount)
 
 
 @transaction.atomic
@@ -137,12 +155,15 @@ def skip_change(lane: FeedLane, *, actor: str, reason: str) -> int | None:
     ReasonMissing.
     """
     reason = _given(reason)
+    # As every writer does, so that the gap has its place in the subject's order: behind what
+    # another wrote, never between its sequence and its commit.
+    version = subjects.lock(lane.subject_kind, lane.subject_id)
     current = FeedLane.objects.filter(pk=lane.pk).first()
     skipped = _first_message(current)[0] if current else []
     # Recorded before the lane is locked: that takes all lanes of the subject, in the order in which
     # every writer takes them. Whoever held one of them already could deadlock with a writer.
     if skipped:
-        _record_gap(lane, skipped, actor=actor, reason=reason)
+        _record_gap(lane, skipped, version, actor=actor, reason=reason)
     locked = _parked(lane)
     message, left = _first_message(locked)
     if message != skipped:
@@ -163,8 +184,14 @@ def skip_change(lane: FeedLane, *, actor: str, reason: str) -> int | None:
     return skipped[-1] if skipped else None
 
 
-def _record_gap(lane: FeedLane, skipped: list[int], *, actor: str, reason: str) -> None:
+def _record_gap(
+    lane: FeedLane, skipped: list[int], version: int | None, *, actor: str, reason: str
+) -> None:
+    """Under the subject's version now; of one whose owner keeps none, the newest that was told."""
     head = Change.objects.get(seq=skipped[-1])
+    if version is None:
+        told = Change.objects.filter(subject_kind=lane.subject_kind, subject_id=lane.subject_id)
+        version = told.aggregate(newest=Max("subject_version"))["newest"]
     gap: dict[str, Any] = {
         "endpoint": lane.endpoint.name,
         "seq": head.seq,
@@ -178,7 +205,7 @@ def _record_gap(lane: FeedLane, skipped: list[int], *, actor: str, reason: str) 
         "lane.skipped",
         subject_kind=lane.subject_kind,
         subject_id=lane.subject_id,
-        subject_version=head.subject_version,
+        subject_version=version,
         new=gap,
     )
 

@@ -4,14 +4,16 @@ import time
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
 from changefeed.errors import BadSelection
+from changefeed.giving_way import StillHeld, give_way
 from changefeed.models import Endpoint, Replay
 
 log = structlog.get_logger(__name__)
@@ -50,7 +52,9 @@ WHERE change.seq >= chosen.first_seq AND (lane.id IS NULL OR change.seq < lane.h
 """
 
 # A subject belongs to the chunk in which its first chosen change lies. A lane that begins there
-# or earlier tells it anyway. Sorted, as every writer takes lanes.
+# or earlier tells it anyway. What had arrived ahead of a lane's head is told again as well: left
+# out, the receiver would end with the older values told before it. Sorted, as every writer takes
+# lanes.
 _LOWER_HEADS = f"""
 WITH chosen AS (
     SELECT subject_kind, subject_id, min(seq) AS first_seq FROM changefeed_change AS change
@@ -70,7 +74,9 @@ SELECT %(endpoint)s, subject_kind, subject_id, first_seq, first_seq, clock_times
        clock_timestamp(), first_seq
 FROM begins_here ORDER BY subject_kind, subject_id
 ON CONFLICT (endpoint_id, subject_kind, subject_id) DO UPDATE
-SET replay_until = greatest(lane.replay_until, lane.head_seq - 1), head_seq = excluded.head_seq
+SET replay_until = greatest(lane.replay_until, lane.head_seq - 1,
+                            (SELECT max(seq) FROM unnest(lane.delivered_seqs) AS ahead(seq))),
+    delivered_seqs = NULL, head_seq = excluded.head_seq
 WHERE lane.head_seq > excluded.head_seq
 RETURNING id, xmax = 0 AS is_new
 """
@@ -174,11 +180,14 @@ def continue_replays(seconds: float) -> int:
 
 def _advance(key: uuid.UUID, ends_at: float) -> None:
     """Chunk by chunk, each in a transaction of its own, by one process at a time."""
-    while _advance_once(key) and time.monotonic() < ends_at:
-        pass
+    is_more = True
+    while is_more and (left := ends_at - time.monotonic()) > 0:
+        try:
+            is_more = give_way(partial(_advance_once, key), seconds=left)
+        except StillHeld:
+            log.info("replay waits for writers", replay=str(key))
 
 
-@transaction.atomic
 def _advance_once(key: uuid.UUID) -> bool:
     """Put one chunk before its lanes; whether there is more to do, and for us."""
     locked = Replay.objects.select_for_update(skip_locked=True, of=("self",))

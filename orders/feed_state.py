@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from changefeed import snapshots
+from changefeed import snapshots, subjects
 from orders.triggers import LINES_OF, RECIPIENT, ROUTING, SHIP_TO
 
 _ORDERS = f"""
@@ -37,6 +37,8 @@ SELECT a.id, jsonb_build_object('subject',
 FROM orders_customer a WHERE a.id > %s ORDER BY a.id LIMIT %s
 """
 
+_LOCK = "SELECT version FROM {table} WHERE {name} = %s FOR NO KEY UPDATE"
+
 
 def _read(statement: str, after: int, limit: int) -> Sequence[tuple[int, dict[str, Any]]]:
     with connection.cursor() as cursor:
@@ -45,6 +47,11 @@ def _read(statement: str, after: int, limit: int) -> Sequence[tuple[int, dict[st
 
 
 def register_state() -> None:
-    """Tell the feed what orders and customers are like now; called once when the app is ready."""
+    """Tell the feed what orders and customers are like now, and how to hold one still.
+
+    Called once when the app is ready.
+    """
     snapshots.register("order", partial(_read, _ORDERS))
     snapshots.register("customer", partial(_read, _CUSTOMERS))
+    subjects.register("order", _LOCK.format(table="orders_order", name="number"))
+    subjects.register("customer", _LOCK.format(table="orders_customer", name="external_id"))

@@ -10,6 +10,11 @@ class ReturnsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from changefeed import subjects
         from returns.feed_kinds import register_kinds
 
         register_kinds()
+        subjects.register(
+            "return",
+            "SELECT version FROM returns_returnrequest WHERE number = %s FOR NO KEY UPDATE",
+        )

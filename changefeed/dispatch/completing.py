@@ -49,7 +49,8 @@ WITH result AS (
         delivered_seqs = CASE WHEN is_as_claimed
                               THEN mine.ahead ELSE lane.delivered_seqs END,
         replay_until = CASE WHEN is_as_claimed OR lane.replay_until IS NULL THEN lane.replay_until
-                            ELSE greatest(lane.replay_until, mine.covered) END,
+                            ELSE greatest(lane.replay_until, mine.covered, (
+                                SELECT max(seq) FROM unnest(mine.ahead) AS told(seq))) END,
         pending_since = CASE WHEN mine.covered >= mine.claimed_head AND NOT is_replaying
                              THEN coalesce(mine.since, now()) ELSE lane.pending_since END,
         state = CASE WHEN goes_on THEN 'leased' ELSE mine.state END,

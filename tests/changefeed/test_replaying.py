@@ -5,6 +5,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from aiohttp import web
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -233,6 +234,34 @@ def test_replays_of_a_coalescing_endpoint_are_told_as_recorded(receiver):
     drain_once()
 
     assert [one.version for one in receiver.seen] == [1, 2]
+
+
+def test_what_had_arrived_ahead_of_a_pending_change_is_told_again_too(receiver):
+    """The receiver has the title, not yet the address, and loses its disk."""
+
+    async def refuse_addresses(request, delivery):
+        is_address = delivery.document["data"]["field"] == "ship_to"
+        return web.Response(status=500 if is_address else 200)
+
+    endpoint = make_endpoint(url=receiver.url, coalesce=True)
+    change("A", 1, field="invoice_title", new="old")
+    drain_once()
+    receiver.behaviour = refuse_addresses
+    change("A", 2, field="ship_to", new="b")
+    change("A", 3, field="invoice_title", new="new")
+    change("A", 4, field="ship_to", new="c")
+    assert drain_once() == 1
+    assert FeedLane.objects.get().delivered_seqs is not None
+    receiver.behaviour = accept
+    receiver.acknowledged.clear()
+
+    lifecycle.replay(endpoint, EVERYTHING, actor="user:eve", reason="lost its disk")
+    make_all_due()
+    drain_until_empty()
+
+    told = [one.document["data"] for one in receiver.acknowledged]
+    assert [one["subject"]["version"] for one in told] == [1, 2, 3, 4]
+    assert [is_replay(one) for one in receiver.acknowledged] == [True, True, True, False]
 
 
 def test_a_replay_that_failed_goes_on_as_a_replay(receiver):
