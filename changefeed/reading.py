@@ -24,7 +24,8 @@ _SALT = "changefeed.cursor"
 # the window is found by its transactions, which are few among many.
 _OPEN_WINDOW = """
 WITH taken AS MATERIALIZED (SELECT pg_current_snapshot() AS until, %(since)s::pg_snapshot AS since)
-SELECT taken.until::text, bounds.first_seq, bounds.last_seq
+SELECT taken.until::text, bounds.first_seq, bounds.last_seq,
+       pg_snapshot_xmax(taken.since) > pg_snapshot_xmax(taken.until)
 FROM taken CROSS JOIN LATERAL (
     SELECT min(seq + 0) AS first_seq, max(seq + 0) AS last_seq
     FROM changefeed_change
@@ -155,7 +156,9 @@ def _window_at(consumer: PullCursor, position: _Position) -> PullWindow | None:
 def _open_window(consumer: PullCursor, previous: int, since: str) -> PullWindow | None:
     with connection.cursor() as cursor:
         cursor.execute(_OPEN_WINDOW, {"since": since})
-        until, first_seq, last_seq = cursor.fetchone()
+        until, first_seq, last_seq, is_of_another_server = cursor.fetchone()
+    if is_of_another_server:
+        raise CursorExpired("this cursor counts as another server did; see changefeed.restored")
     if first_seq is None:
         return None
     return _new_window(

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
-from changefeed import replaying, retention, watching
+from changefeed import replaying, restored, retention, watching
 from changefeed.dispatch.horizon import horizon_of_process
 from changefeed.dispatch.loop import drain
 
@@ -70,6 +70,14 @@ def continue_replays() -> int:
 def watch_feed() -> None:
     """Keep a sample of every endpoint's lag, and alert people to what needs them."""
     watching.watch()
+    if restored.was_moved():
+        settle_restored.delay()
+
+
+@shared_task(ignore_result=True, soft_time_limit=7000, time_limit=7200, expires=600)
+def settle_restored() -> bool:
+    """Bring pulling in order after the database was restored on another server."""
+    return restored.settle()
 
 
 def nudge() -> None:
