@@ -55,10 +55,18 @@ class Action:
 
     def as_json(self) -> dict[str, str]:
         """The action as it stands in a document."""
-        fields = ("reason", "risk", "slot", "value", "tag", "key")
-        return {"do": self.do} | {
-            name: value for name in fields if (value := getattr(self, name)) != ""
-        }
+        return {"do": self.do} | {name: value for name, value in self._given() if value}
+
+    def _given(self) -> tuple[tuple[str, str], ...]:
+        # Written out: every order states the actions of the rules that it met.
+        return (
+            ("reason", self.reason),
+            ("risk", self.risk),
+            ("slot", self.slot),
+            ("value", self.value),
+            ("tag", self.tag),
+            ("key", self.key),
+        )
 
 
 Group = tuple[Row, ...]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
 
-from rules.values import exact_number, plain
+from rules.values import exact_number, number_text, plain
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -197,6 +197,10 @@ def facts_as_json(facts: Mapping[str, object]) -> dict[str, object]:
             written[key] = value
         elif kind is int:
             written[key] = str(value)
+        elif type(value) is Decimal:
+            written[key] = number_text(value)
+        elif type(value) is frozenset:
+            written[key] = sorted(map(str, value))
         elif value is not None:
             flat = plain(value)
             written[key] = list(flat) if isinstance(flat, tuple) else flat

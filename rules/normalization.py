@@ -61,8 +61,14 @@ def _replacement(code: int) -> str:
 _CHARACTERS = _Characters()
 
 
+# Chinese characters and visible ASCII have no other way of being written; only case is left.
+_SETTLED = re.compile("[!-~\u4e00-\u9fff]*").fullmatch
+
+
 def _skeleton(text: str) -> str:
     """Passes until nothing changes; one pass may uncover what the next one undoes."""
+    if _SETTLED(text):
+        return text.lower()
     for _pass in range(_PASSES):
         before = text
         # Lookalikes first: some decompose into another letter than they look like.
@@ -76,8 +82,7 @@ def _skeleton(text: str) -> str:
     return text
 
 
-# Chinese characters and visible ASCII have no other way of being written; only case is left.
-_SETTLED = re.compile("[!-~\u4e00-\u9fff]*").fullmatch
+# The same few texts of an order are looked up on one list after the other.
 _cached = lru_cache(maxsize=4096)(_skeleton)
 
 
@@ -88,6 +93,4 @@ def skeleton(text: str) -> str:
     stacked marks, lookalike letters, dashes, case and white space are all undone; what stays
     is compared exactly. Linear in the length of the text.
     """
-    if _SETTLED(text):
-        return text.lower()
     return _cached(text) if len(text) <= _CACHED_LENGTH else _skeleton(text)

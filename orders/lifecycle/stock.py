@@ -75,7 +75,10 @@ def choose_warehouse(
 ) -> int | None:
     """The first warehouse that holds everything, or None."""
     for warehouse in warehouses:
-        if all(free.get((sku, warehouse), 0) >= units for sku, units in needs.items()):
+        for sku, units in needs.items():
+            if free.get((sku, warehouse), 0) < units:
+                break
+        else:
             return warehouse
     return None
 
@@ -84,6 +87,8 @@ def units_missing(
     free: Mapping[tuple[int, int], int], needs: Mapping[int, int], warehouses: Sequence[int]
 ) -> int:
     """How many units the warehouse that comes closest lacks; 0 when one holds everything."""
+    if choose_warehouse(free, needs, warehouses) is not None:
+        return 0
     return min(
         (
             sum(max(0, units - free.get((sku, warehouse), 0)) for sku, units in needs.items())
