@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
@@ -17,7 +18,15 @@ from unfold.dataclasses import UnfoldAction
 from unfold.decorators import action
 
 from changefeed import lifecycle
-from changefeed.admin.base import ReasonForm, actor_of, found_or_404, show_once, to_page
+from changefeed.admin.base import actor_of, found_or_404, show_once, to_page
+from changefeed.admin.dialogs import (
+    PauseForm,
+    RemoveForm,
+    ResumeForm,
+    RetireForm,
+    RotateForm,
+    mark_of,
+)
 from changefeed.admin.problems import problem_words
 from changefeed.dispatch.pinging import ping
 from changefeed.models import AttemptOutcome, Endpoint, EndpointState
@@ -83,7 +92,7 @@ class EndpointActs(ModelAdmin):
         dialog={
             "title": gettext_lazy("Send again now?"),
             "description": gettext_lazy("Everything that waited goes out in order."),
-            "form_class": None,
+            "form_class": ResumeForm,
             "form_submit_text": gettext_lazy("Resume"),
         },
     )
@@ -98,11 +107,11 @@ class EndpointActs(ModelAdmin):
         dialog={
             "title": gettext_lazy("Stop sending?"),
             "description": gettext_lazy("Changes accumulate; nothing is dropped."),
-            "form_class": ReasonForm,
+            "form_class": PauseForm,
             "form_submit_text": gettext_lazy("Pause"),
         },
     )
-    def pause(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+    def pause(self, request: HttpRequest, form: PauseForm, object_id: str) -> HttpResponse:
         lifecycle.pause_endpoint(
             self._locate(request, object_id),
             actor=actor_of(request.user),
@@ -120,15 +129,29 @@ class EndpointActs(ModelAdmin):
                 "Messages carry a signature of the new and of the present secret until older ones "
                 "are retired."
             ),
-            "form_class": None,
+            "form_class": RotateForm,
             "form_submit_text": gettext_lazy("Make secret"),
         },
     )
-    def rotate_secret(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        secret = lifecycle.rotate_secret(
-            self._locate(request, object_id), actor=actor_of(request.user)
-        )
-        show_secret(request, secret)
+    def rotate_secret(self, request: HttpRequest, form: RotateForm, object_id: str) -> HttpResponse:
+        endpoint = self._locate(request, object_id)
+        seen = form.cleaned_data["newest"]
+        with transaction.atomic():
+            locked = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+            is_first = not seen or seen == mark_of(locked)
+            secret = (
+                lifecycle.rotate_secret(locked, actor=actor_of(request.user)) if is_first else ""
+            )
+        if secret:
+            show_secret(request, secret)
+        else:
+            messages.error(
+                request,
+                _(
+                    "A new secret was made a moment ago, perhaps by pressing twice. Nothing more "
+                    "was changed."
+                ),
+            )
         return self._back(request, object_id)
 
     @action(
@@ -137,7 +160,7 @@ class EndpointActs(ModelAdmin):
         dialog={
             "title": gettext_lazy("Sign with the newest secret only?"),
             "description": gettext_lazy("A receiver that still checks an older one will refuse."),
-            "form_class": None,
+            "form_class": RetireForm,
             "form_submit_text": gettext_lazy("Retire"),
         },
     )
@@ -154,7 +177,7 @@ class EndpointActs(ModelAdmin):
         dialog={
             "title": gettext_lazy("Remove this endpoint?"),
             "description": gettext_lazy("Everything still waiting for it is given up."),
-            "form_class": None,
+            "form_class": RemoveForm,
             "form_submit_text": gettext_lazy("Remove"),
         },
     )

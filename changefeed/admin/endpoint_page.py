@@ -1,6 +1,7 @@
 """What an endpoint's page tells above and below its form: finished values for the templates."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -22,7 +23,7 @@ from changefeed.admin.health import (
     last_hour_of,
     plot_of,
 )
-from changefeed.admin.words import span_text, state_words
+from changefeed.admin.words import exact, span_text, state_words
 from changefeed.models import Attempt, AttemptOutcome, Endpoint
 
 RECENT_ATTEMPTS = 20
@@ -48,6 +49,9 @@ def endpoint_context(request: HttpRequest, endpoint: Endpoint, *, may_edit: bool
             if outcome in {one.outcome for one in recent} - {AttemptOutcome.DELIVERED}
         ],
         "state": state_words(endpoint, now),
+        "since": exact(now - timedelta(seconds=backlog.oldest_seconds))
+        if backlog.oldest_seconds is not None
+        else "",
         "lag": _span(backlog.oldest_seconds),
         "lag_seconds": f"{backlog.oldest_seconds or 0:,.0f}",
         "pending": f"{backlog.pending:,}",

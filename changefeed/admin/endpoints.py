@@ -25,7 +25,7 @@ from changefeed.admin.filters import words_of
 from changefeed.admin.kind_picker import picker_context
 from changefeed.admin.overview import overview_context
 from changefeed.admin.replaying import ReplayingPages
-from changefeed.admin.words import span_text, state_word
+from changefeed.admin.words import since_text, state_word
 from changefeed.dispatch.redaction import address_without_query
 from changefeed.models import AlertKind, Endpoint, EndpointState, FeedAlert
 
@@ -112,7 +112,7 @@ class EndpointAdmin(ReplayingPages, EndpointActs):
     def lag(self, endpoint: Any) -> str:
         if not endpoint.since:
             return "–"
-        return span_text((timezone.now() - endpoint.since).total_seconds())
+        return since_text(endpoint.since, timezone.now())
 
     @display(description=gettext_lazy("subjects waiting"), ordering="lane_count")
     def pending(self, endpoint: Any) -> str:

@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
-from django.utils.text import format_lazy
+from django.utils.text import capfirst, format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
@@ -16,6 +16,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldBooleanWidget
 
 from changefeed.admin.base import actor_of, found_or_404, show_once, to_page
+from changefeed.admin.dialogs import RevokeForm
 from changefeed.admin.words import exact
 from changefeed.keys import SCOPES, issue_key, revoke_key
 from changefeed.models import ApiKey
@@ -43,13 +44,13 @@ class ApiKeyForm(forms.ModelForm):
     """Name, source and at least one scope."""
 
     scopes = forms.MultipleChoiceField(
-        label=gettext_lazy("scopes"),
+        label=capfirst(gettext_lazy("scopes")),
         choices=[(scope, format_lazy("{} – {}", scope, SCOPE_WORDS[scope])) for scope in SCOPES],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
 
     signed = forms.BooleanField(
-        label=gettext_lazy("writing calls must be signed"),
+        label=capfirst(gettext_lazy("writing calls must be signed")),
         required=False,
         widget=UnfoldBooleanWidget,
         help_text=gettext_lazy(
@@ -156,7 +157,7 @@ class ApiKeyAdmin(ModelAdmin):
         dialog={
             "title": gettext_lazy("Revoke this key?"),
             "description": gettext_lazy("Whoever uses it is refused within two seconds, for good."),
-            "form_class": None,
+            "form_class": RevokeForm,
             "form_submit_text": gettext_lazy("Revoke"),
         },
     )

@@ -11,11 +11,12 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import action, display
 
 from changefeed import lifecycle
-from changefeed.admin.base import ReadOnlyAdmin, ReasonForm, actor_of, to_page
+from changefeed.admin.base import ReadOnlyAdmin, actor_of, to_page
+from changefeed.admin.dialogs import LaneFactsForm, SkipForm
 from changefeed.admin.lane_page import lane_context
 from changefeed.admin.places import SubjectPlaces
 from changefeed.admin.revealing import RevealingAdmin, is_revealed
-from changefeed.admin.words import exact, span_text
+from changefeed.admin.words import exact, since_text, subject_text
 from changefeed.errors import NotParked
 from changefeed.models import FeedLane, LaneState
 
@@ -58,7 +59,7 @@ class FeedLaneAdmin(RevealingAdmin, SubjectPlaces, ReadOnlyAdmin):
 
     @display(description=gettext_lazy("subject"))
     def shown_subject(self, lane: FeedLane) -> str:
-        return f"{lane.subject_kind} {lane.subject_id}"
+        return subject_text(lane)
 
     @display(description=gettext_lazy("state"), ordering="state")
     def shown_state(self, lane: FeedLane) -> str:
@@ -74,7 +75,7 @@ class FeedLaneAdmin(RevealingAdmin, SubjectPlaces, ReadOnlyAdmin):
 
     @display(description=gettext_lazy("waiting for"), ordering="pending_since")
     def waiting(self, lane: FeedLane) -> str:
-        return span_text((timezone.now() - lane.pending_since).total_seconds())
+        return since_text(lane.pending_since, timezone.now())
 
     def changeform_view(
         self,
@@ -97,7 +98,7 @@ class FeedLaneAdmin(RevealingAdmin, SubjectPlaces, ReadOnlyAdmin):
         dialog={
             "title": gettext_lazy("Try this lane again?"),
             "description": gettext_lazy("The same message is sent again, then what follows it."),
-            "form_class": None,
+            "form_class": LaneFactsForm,
             "form_submit_text": gettext_lazy("Resume"),
         },
     )
@@ -115,13 +116,14 @@ class FeedLaneAdmin(RevealingAdmin, SubjectPlaces, ReadOnlyAdmin):
         dialog={
             "title": gettext_lazy("Leave this change out for this endpoint?"),
             "description": gettext_lazy(
-                "The receiver is told that it was skipped and why; what follows is sent."
+                "The receiver is told that it was skipped and why; what follows is sent. This "
+                "cannot be undone, but the change can be sent again later."
             ),
-            "form_class": ReasonForm,
+            "form_class": SkipForm,
             "form_submit_text": gettext_lazy("Skip"),
         },
     )
-    def skip(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+    def skip(self, request: HttpRequest, form: SkipForm, object_id: str) -> HttpResponse:
         try:
             lifecycle.skip_change(
                 self._located(request, object_id),

@@ -1,16 +1,18 @@
 """The feed at a glance, above the list of endpoints: open alerts and figures of the whole."""
 
 from collections.abc import Container, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from changefeed.admin.places import places
-from changefeed.admin.words import span_text
+from changefeed.admin.words import exact, span_text
 from changefeed.metrics import EndpointLag, endpoint_lags, longest_writer_seconds
 from changefeed.models import AlertKind, Endpoint, EndpointState, FeedAlert, LaneState
 
@@ -33,6 +35,7 @@ def overview_context(request: HttpRequest) -> dict[str, Any]:
                 "label": _("oldest waiting for"),
                 "value": span_text(oldest) if any(lag.pending_lanes for lag in lags) else "–",
                 "more": "",
+                "title": _since(oldest) if any(lag.pending_lanes for lag in lags) else "",
             },
             {
                 "label": _("subjects waiting"),
@@ -80,6 +83,11 @@ def _sentence(lags: Sequence[EndpointLag], *, has_alerts: bool) -> str:
     ) % {"count": f"{waiting:,}", "span": span_text(oldest)}
 
 
+def _since(seconds: float) -> str:
+    moment = timezone.now() - timedelta(seconds=seconds)
+    return _("since %(time)s") % {"time": exact(moment)}
+
+
 def _lanes(state: str = "", endpoint_id: int | None = None) -> str:
     chosen = {"state__exact": state, "endpoint__id__exact": endpoint_id}
     query = urlencode({name: value for name, value in chosen.items() if value})
@@ -87,7 +95,9 @@ def _lanes(state: str = "", endpoint_id: int | None = None) -> str:
 
 
 def _alerts(request: HttpRequest) -> list[dict[str, Any]]:
-    found = FeedAlert.objects.filter(cleared_at=None).order_by("raised_at")[:SHOWN_ALERTS]
+    # Apps above the feed keep alerts of kinds of their own beside these.
+    found = FeedAlert.objects.filter(cleared_at=None, kind__in=AlertKind.values)
+    found = found.order_by("raised_at")[:SHOWN_ALERTS]
     endpoints = set(Endpoint.objects.values_list("pk", flat=True))
     return [
         {

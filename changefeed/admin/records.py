@@ -14,7 +14,7 @@ from changefeed.admin.base import ReadOnlyAdmin
 from changefeed.admin.masking import masked
 from changefeed.admin.places import SubjectPlaces
 from changefeed.admin.revealing import RevealingAdmin, is_revealed
-from changefeed.admin.words import exact
+from changefeed.admin.words import exact, subject_text
 from changefeed.kinds import label_of
 from changefeed.models import Attempt, AttemptOutcome, Change
 
@@ -38,7 +38,7 @@ class SubjectSearch(SubjectPlaces, ReadOnlyAdmin):
 
     @display(description=_("subject"))
     def shown_subject(self, row: Any) -> str:
-        return f"{row.subject_kind} {row.subject_id}"
+        return subject_text(row)
 
 
 class RevealedValues(RevealingAdmin):
@@ -86,7 +86,9 @@ class ChangeAdmin(RevealedValues, SubjectSearch):
         label = label_of(change.kind)
         if not label:
             return change.kind
-        return format_html('<span>{} <span class="desk-muted">{}</span></span>', change.kind, label)
+        return format_html(
+            '<span>{} <span class="desk-muted feed-label">{}</span></span>', change.kind, label
+        )
 
     @display(description=_("old value"))
     def shown_old(self, change: Any) -> str:

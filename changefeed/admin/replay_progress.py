@@ -8,6 +8,7 @@ from django.db.models import Count, F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from changefeed.admin.words import subject_text
 from changefeed.models import FeedLane, Replay
 
 
@@ -40,7 +41,7 @@ def shown_replays(replays: Iterable[Replay]) -> list[dict[str, Any]]:
 def what_was_asked(asked: Replay) -> str:
     """The selection in words."""
     if asked.subject_id:
-        return f"{asked.subject_kind} {asked.subject_id}"
+        return subject_text(asked)
     if asked.since and asked.until:
         return _("recorded %(since)s to %(until)s") % {
             "since": _moment(asked.since),

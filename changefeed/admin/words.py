@@ -1,14 +1,28 @@
-"""The state of endpoints and lengths of time, in words."""
+"""Subjects, the state of endpoints and lengths of time, in words."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from changefeed.admin.problems import problem_words
 from changefeed.models import Endpoint, EndpointState
+
+# In English the word is the code, by which a subject is also sought.
+_SUBJECTS = {
+    "order": gettext_lazy("order"),
+    "return": gettext_lazy("return"),
+    "customer": gettext_lazy("customer"),
+    "ruleset": gettext_lazy("ruleset"),
+    "list": gettext_lazy("list"),
+    "snooze": gettext_lazy("snooze"),
+}
+# What an endpoint that is gone for good leaves as its reason: see changefeed.dispatch.breaker.
+_GONE = "HTTP 410"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +38,12 @@ class StateWords:
 def state_words(endpoint: Endpoint, now: datetime) -> StateWords:
     """Whether the endpoint answers, and if not, until when nothing is sent and why."""
     match endpoint.state:
+        case EndpointState.PAUSED if endpoint.state_reason == _GONE:
+            sentence = _(
+                "It answered that nothing receives messages at this address any more, so sending "
+                "was paused. Correct the address or remove the endpoint; after a test message, "
+                "resume. Changes accumulate in order."
+            )
         case EndpointState.PAUSED:
             sentence = _("Nothing is sent until somebody resumes it. Changes accumulate in order.")
         case EndpointState.HALF_OPEN:
@@ -57,6 +77,11 @@ def state_word(state: str) -> str:
     return words.get(EndpointState(state), state)
 
 
+def subject_text(row: Any) -> str:
+    """The subject of a row that has `subject_kind` and `subject_id`, as people call it."""
+    return f"{_SUBJECTS.get(row.subject_kind, row.subject_kind)} {row.subject_id}"
+
+
 def exact(moment: datetime | None) -> str:
     """The moment in the shop's zone, to the second; a dash for none."""
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else "–"
@@ -82,6 +107,16 @@ def _open_sentence(endpoint: Endpoint, now: datetime) -> str:
         "time": f"{timezone.localtime(until):%H:%M:%S}",
         "span": span_text((until - now).total_seconds()),
     }
+
+
+def since_text(moment: datetime, now: datetime) -> str:
+    """How long ago as HTML, with the exact moment on hover."""
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(),
+        _("since %(time)s") % {"time": exact(moment)},
+        span_text((now - moment).total_seconds()),
+    )
 
 
 def span_text(seconds: float) -> str:
