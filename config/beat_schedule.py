@@ -28,6 +28,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "watch stop requests": {
+        "task": "orders.tasks.watch_stop_requests",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "fill short orders": {
         "task": "orders.tasks.fill_short_orders",
         "schedule": 30.0,

@@ -1,15 +1,16 @@
 """Named reads over orders and holds."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from orders.status import FollowUp, HoldOwner, HoldState, OrderState
 
 if TYPE_CHECKING:
-    from orders.models import Customer, Hold, Order  # noqa: F401
+    from orders.models import Customer, Hold, Order, StopRequest  # noqa: F401
 
 _ITSELF = "system"
 """The name of orders.actors.SYSTEM, which needs the models and so cannot be imported here."""
@@ -56,3 +57,18 @@ class HoldQuerySet(models.QuerySet["Hold"]):
                 corrected_at__isnull=True,
             )
         )
+
+
+class StopRequestQuerySet(models.QuerySet["StopRequest"]):
+    def waiting(self) -> "StopRequestQuerySet":
+        """Requests to stop that a warehouse still has to answer."""
+        return self.filter(state="waiting")
+
+    def unanswered(self, now: datetime) -> "StopRequestQuerySet":
+        """Those that have waited longer than a warehouse should need; `now` is the database's."""
+        return self.waiting().filter(requested_at__lte=now - patience())
+
+
+def patience() -> timedelta:
+    """How long a warehouse may take to answer before somebody has to see to it."""
+    return timedelta(minutes=settings.STOP_ALERT_MINUTES)

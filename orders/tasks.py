@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.utils.translation import gettext
 
+from orders import stop_watch
 from orders.lifecycle import dispatching, holds, rescreening, restocking, tallying
 from orders.messages import send_text_message
 
@@ -25,6 +26,12 @@ def dispatch_ready_orders() -> int:
 def escalate_overdue_holds() -> int:
     """Mark holds past their promise."""
     return holds.escalate_overdue()
+
+
+@shared_task(name="orders.tasks.watch_stop_requests", ignore_result=True, time_limit=90)
+def watch_stop_requests() -> None:
+    """Alert people to requests to stop that no warehouse answers."""
+    stop_watch.watch_stops()
 
 
 @shared_task(name="orders.tasks.fill_short_orders", ignore_result=True, time_limit=120)

@@ -26,6 +26,7 @@ TITLES: dict[str, str | Promise] = {
     "cancelled": _("Cancelled"),
     "changed": _("Changed"),
     "stop_requested": _("Warehouse asked to stop"),
+    "stop_asked_again": _("Warehouse asked again to stop"),
     "warehouse_stopped": _("Warehouse stopped it"),
     "warehouse_refused": _("Warehouse had picked it already"),
     "stop_came_too_late": _("The stop came too late"),

@@ -1,5 +1,7 @@
 """Asking the warehouse to stop a dispatched order."""
 
+from datetime import timedelta
+
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -14,6 +16,7 @@ from orders.models import Order, Shipment, StopRequest
 from orders.status import HoldOwner, OrderState, Risk, ShipmentState
 
 Purpose = StopRequest.Purpose
+ASK_AGAIN_AFTER = timedelta(minutes=1)
 BEING_PACKED = (ShipmentState.RELEASED, ShipmentState.PICKING)
 
 
@@ -30,6 +33,33 @@ def recall_order(order_id: int, *, actor: Actor, reason: str) -> Order:
     if order.state != OrderState.DISPATCHED:
         raise WrongState(_("Only an order that the warehouse is about to pack can be stopped."))
     stop_locked(order, Purpose.HOLD, actor, reason.strip())
+    return order
+
+
+@transaction.atomic
+def ask_again(order_id: int, *, actor: Actor) -> Order:
+    """Put the waiting request to the warehouse once more, for the parcels it said nothing about.
+
+    The feed tells it as a new `shipment.freeze_requested`, for which one answer is enough: a
+    second one is a repeat. Raises WrongState when nothing waits, AlreadyDone within a minute of
+    the last time, so that two who press at once ask once.
+    """
+    actor.begin()
+    order = locked_order(order_id)
+    if not order.stop_requests.waiting().exists():
+        raise WrongState(_("No answer of a warehouse is waited for any more."))
+    now = database_now()
+    silent = order.shipments.select_for_update(of=("self",)).filter(
+        state__in=BEING_PACKED, freeze_requested_at__isnull=False, freeze_answer=""
+    )
+    parcels = list(silent.order_by("id"))
+    if any(now - one.freeze_requested_at < ASK_AGAIN_AFTER for one in parcels):
+        raise AlreadyDone(_("The warehouse was asked less than a minute ago."))
+    for shipment in parcels:
+        shipment.freeze_requested_at = now
+        shipment.save(update_fields=["freeze_requested_at"])
+    if parcels:
+        note(order, "stop_asked_again", actor)
     return order
 
 

@@ -11,6 +11,7 @@ from django_fsm import ConcurrentTransitionMixin, FSMField, transition
 from orders import triggers
 from orders.models.catalogue import Courier, Packaging, Warehouse
 from orders.models.orders import Order, OrderLine
+from orders.querysets import StopRequestQuerySet
 from orders.status import ShipmentState
 
 
@@ -198,6 +199,8 @@ class StopRequest(models.Model):
     )
     requested_at = models.DateTimeField(_("requested at"), db_default=Now())
     answered_at = models.DateTimeField(_("answered at"), null=True, blank=True)
+
+    objects = StopRequestQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("stop request")
