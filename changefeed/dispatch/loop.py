@@ -18,7 +18,12 @@ from changefeed.dispatch.horizon import horizon_of_process
 from changefeed.dispatch.queueing import open_line
 
 POLL_SECONDS = 0.05
-LOST = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+LOST = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    PoolTimeout,
+)
 """What a lost database connection raises; it ends a dispatcher, whatever it was at."""
 
 log = structlog.get_logger(__name__)

@@ -66,8 +66,8 @@ def restore_elsewhere() -> None:
 
 
 def _shifted(column: str) -> str:
-    now = f"pg_snapshot_xmax({column}::pg_snapshot)::text::bigint"
-    return f"CASE WHEN {column} = '1:1:' THEN {column} ELSE ({now}+{AHEAD})||':'||({now}+{AHEAD})||':' END"
+    then = f"(pg_snapshot_xmax({column}::pg_snapshot)::text::bigint + {AHEAD})"
+    return f"CASE WHEN {column} = '1:1:' THEN {column} ELSE {then} || ':' || {then} || ':' END"
 
 
 def test_a_consumer_that_asks_is_sent_to_the_snapshot_and_misses_nothing():
