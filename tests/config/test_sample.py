@@ -17,8 +17,8 @@ from orders.divisions import check_place
 from orders.intake.checks import CheckedOrder, References, SkuRef, check_order
 from orders.intake.document import read_document
 from orders.intake.facts import order_facts
+from orders.intake.viewing import view_of
 from orders.intake.views import Buyer, Circumstances, History
-from orders.lifecycle.placing import view_of
 from rules.conditions import ListSnapshot
 from rules.evaluation import CompiledRuleSet, compile_rules
 from rules.facts import catalogue

@@ -343,7 +343,7 @@ def test_a_failure_on_our_side_tells_nothing_and_stores_nothing(
     def broken(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("secret of the house")
 
-    monkeypatch.setattr("orders.lifecycle.placing.store_orders", broken)
+    monkeypatch.setattr("orders.lifecycle.batches.store_orders", broken)
 
     answer = shop.place(order_document())
 

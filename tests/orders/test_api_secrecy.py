@@ -140,7 +140,7 @@ def test_a_failing_statement_does_not_spill_its_row_into_the_log(
                 [f"+86{CANARY}"],
             )
 
-    monkeypatch.setattr("orders.lifecycle.placing.upsert_customers", violate)
+    monkeypatch.setattr("orders.lifecycle.batches.upsert_customers", violate)
 
     refused(shop.place(order_document()), 500, "server_error")
 

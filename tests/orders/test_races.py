@@ -14,7 +14,7 @@ from django_fsm import ConcurrentTransition
 
 from changefeed.models import Change
 from orders.errors import AlreadyDone, OrderError
-from orders.lifecycle import dispatching, holds, placing, reading, stock
+from orders.lifecycle import batches, dispatching, holds, placing, reading, stock
 from orders.lifecycle.cancelling import cancel_order
 from orders.lifecycle.dispatching import dispatch_ready
 from orders.lifecycle.holds import claim_hold, release_hold
@@ -351,7 +351,7 @@ def test_units_taken_since_they_were_read_are_not_sold_again(
 ) -> None:
     sku = make_sku("HOT", units=100, warehouses=("EAST-1",))
     house = Warehouse.objects.get(code="EAST-1")
-    foresee = placing.foresee_reservation
+    foresee = batches.foresee_reservation
     foreseen: list[stock.Reservation | None] = []
 
     @transaction.atomic
@@ -363,7 +363,7 @@ def test_units_taken_since_they_were_read_are_not_sold_again(
         assert at_once(take_most) == [None]
         return foreseen[-1]
 
-    monkeypatch.setattr(placing, "foresee_reservation", overtaken)
+    monkeypatch.setattr(batches, "foresee_reservation", overtaken)
     documents = [order_document(lines=[("HOT", 1, "9.00")]) for _number in range(5)]
 
     answers = placing.place_orders(documents, actor=SHOP)
@@ -384,7 +384,7 @@ def test_a_batch_waits_for_stock_only_when_everything_else_is_stored(
     """Others wait for a batch's stock until it commits, so it takes its stock last."""
     sku = make_sku("HOT", units=100, warehouses=("EAST-1",))
     locked, stored, sold = threading.Event(), threading.Event(), threading.Event()
-    append = placing.store_orders
+    append = batches.store_orders
 
     def note(*given: Any, **named: Any) -> Any:
         *earlier, lock, take = named["then"]
@@ -404,7 +404,7 @@ def test_a_batch_waits_for_stock_only_when_everything_else_is_stored(
         sold.set()
         return answer.state
 
-    monkeypatch.setattr(placing, "store_orders", note)
+    monkeypatch.setattr(batches, "store_orders", note)
     assert at_once(keep_others_waiting, buy) == [True, "ready"]
     assert stock_of("HOT") == (100, 1)
 

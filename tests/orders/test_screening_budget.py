@@ -11,7 +11,7 @@ from django.db import connection, connections
 from pytest_django.fixtures import Settings
 
 from orders import screening
-from orders.lifecycle import placing
+from orders.lifecycle import batches
 from orders.lifecycle.placing import Outcome, place_order, place_orders
 from orders.lifecycle.screening import rescreen_order
 from orders.models import Order, ScreeningDecision
@@ -206,7 +206,7 @@ def test_facts_that_cannot_be_worked_out_hold_the_order(
     def fail(*_args: Any, **_kwargs: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(placing, where, fail)
+    monkeypatch.setattr(batches, where, fail)
 
     order = placed(ship_to=XINJIANG)
 
