@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 
 from celery import shared_task
@@ -35,6 +36,7 @@ SELECT EXISTS (
 """
 
 _nudged_at = 0.0
+_nudging = threading.Lock()
 
 
 @shared_task(ignore_result=True, acks_late=False, soft_time_limit=90, time_limit=120, expires=5)
@@ -84,18 +86,33 @@ def nudge() -> None:
     """Ask for a drain soon; call it on commit, as often as you like.
 
     At most one request per NUDGE_EVERY_SECONDS leaves this process, and one all processes
-    together. A broker or cache that cannot be reached costs only delay: beat comes anyway.
+    together. It is made by a thread of its own, so a broker or cache that cannot be reached, or
+    does not answer, costs only delay: beat comes anyway.
     """
     global _nudged_at
     now = time.monotonic()
-    if now - _nudged_at < NUDGE_EVERY_SECONDS:
+    if now - _nudged_at < NUDGE_EVERY_SECONDS or not _nudging.acquire(blocking=False):
         return
     _nudged_at = now
     try:
-        if cache.add("changefeed.nudge", 1, timeout=NUDGE_EVERY_SECONDS):
+        threading.Thread(target=_ask_for_a_drain, name="nudge", daemon=True).start()
+    except RuntimeError:  # no thread to be had, or the process is ending
+        _nudging.release()
+
+
+def _ask_for_a_drain() -> None:
+    try:
+        if cache.add(f"changefeed.nudge.{_moment()}", 1, timeout=2):
             drain_feed.apply_async(retry=False)
     except Exception as error:
         log.warning("the feed could not be nudged: %s", type(error).__name__)
+    finally:
+        _nudging.release()
+
+
+def _moment() -> int:
+    """The same for all processes between two nudges: the cache forgets after whole seconds only."""
+    return int(time.time() / NUDGE_EVERY_SECONDS)
 
 
 def _is_late() -> bool:

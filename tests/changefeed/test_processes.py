@@ -7,9 +7,11 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 from aiohttp import web
@@ -213,24 +215,72 @@ def test_a_second_task_joins_only_when_lanes_are_late():
     assert tasks._is_late()
 
 
+def _nudged(times: int = 1) -> None:
+    """Nudge as if the last one were long ago, and see it through."""
+    tasks._nudged_at = 0.0
+    for _ in range(times):
+        tasks.nudge()
+    with tasks._nudging:
+        pass
+
+
+@pytest.fixture
+def a_new_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has nudged in it, and it lasts."""
+    moment = uuid4().hex
+    monkeypatch.setattr(tasks, "_moment", lambda: moment)
+
+
+@pytest.mark.usefixtures("a_new_moment")
 def test_nudges_are_few_and_a_missing_broker_is_no_error(monkeypatch, caplog):
     sent: list[object] = []
     monkeypatch.setattr(tasks.drain_feed, "apply_async", lambda **options: sent.append(options))
-    monkeypatch.setattr(tasks, "_nudged_at", 0.0)
-    tasks.cache.delete("changefeed.nudge")
 
-    for _ in range(100):
-        tasks.nudge()
+    _nudged(times=100)
     assert sent == [{"retry": False}]
 
     def refuse(**options: object) -> None:
         raise ConnectionError("no broker")
 
     monkeypatch.setattr(tasks.drain_feed, "apply_async", refuse)
-    monkeypatch.setattr(tasks, "_nudged_at", 0.0)
-    tasks.cache.delete("changefeed.nudge")
-    tasks.nudge()
+    monkeypatch.setattr(tasks, "_moment", lambda: uuid4().hex)
+    _nudged()
     assert "could not be nudged" in caplog.text
+
+
+@pytest.mark.usefixtures("a_new_moment")
+def test_of_all_processes_together_one_nudge_in_a_moment(monkeypatch):
+    """Another process is one that does not know when this one nudged."""
+    sent: list[object] = []
+    monkeypatch.setattr(tasks.drain_feed, "apply_async", lambda **options: sent.append(options))
+
+    for _process in range(5):
+        _nudged()
+
+    assert len(sent) == 1
+
+
+@pytest.mark.usefixtures("a_new_moment")
+def test_a_broker_that_hangs_holds_up_nobody(monkeypatch):
+    released = threading.Event()
+    asked: list[object] = []
+
+    def hang(**options: object) -> None:
+        asked.append(options)
+        released.wait(20)
+
+    monkeypatch.setattr(tasks.drain_feed, "apply_async", hang)
+
+    began = time.monotonic()
+    for _commit in range(3):
+        tasks._nudged_at = 0.0
+        tasks.nudge()
+    took = time.monotonic() - began
+    released.set()
+    _nudged()
+
+    assert took < 5
+    assert len(asked) <= 2
 
 
 def test_the_figures_count_what_waits():

@@ -158,6 +158,8 @@ def test_a_receiver_that_echoes_all_it_got_makes_nothing_known(
         park(lane)
     watching.watch()
     tasks.nudge()
+    with tasks._nudging:
+        pass
     one.crm.tell(_moved("DY-1"))
     one.crm.tell(_moved("DY-404"))
     one.crm.send(b"{}", one.crm.headers(b"x"))
