@@ -47,6 +47,12 @@ WHERE seq > %(after)s AND seq >= %(first)s AND seq <= %(last)s
 ORDER BY seq LIMIT %(limit)s
 """
 
+_KEPT_FROM = """
+SELECT coalesce(min(substring(child.relname FROM '[0-9]+$')::bigint), 0) * 1000000
+FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
+WHERE inhparent = 'changefeed_change'::regclass AND child.relname ~ '_p[0-9]+$'
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -69,7 +75,7 @@ class Page:
     has_more: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class _Position:
     """Behind `after_seq` of a window; window 0 is the beginning."""
 
@@ -133,12 +139,29 @@ def latest_seq() -> int:
 
 
 def _acknowledge(consumer: PullCursor, position: _Position) -> None:
+    acknowledged = _Position(consumer.window_id or 0, consumer.after_seq)
     consumer.window_id = position.window_id or None
     consumer.after_seq = position.after_seq
     consumer.seen_at = Now()
     if consumer.window_id and not consumer.windows.filter(pk=consumer.window_id).exists():
         raise CursorExpired("this cursor is older than what is kept")
+    goes_back = position.window_id > 0 and position < acknowledged
+    if goes_back and _has_lost_some(consumer, position):
+        raise CursorExpired("what is behind this cursor was acknowledged and is no longer kept")
     consumer.save(update_fields=["window", "after_seq", "seen_at"])
+
+
+def _has_lost_some(consumer: PullCursor, position: _Position) -> bool:
+    """Whether retention took something behind the position: what was acknowledged is not kept."""
+    with connection.cursor() as cursor:
+        cursor.execute(_KEPT_FROM)
+        (kept_from,) = cursor.fetchone()
+    windows = consumer.windows.filter(pk__gte=position.window_id, last_seq__gt=0)
+    return any(
+        max(first, position.after_seq + 1 if pk == position.window_id else 0) < kept_from
+        for pk, first, last in windows.values_list("pk", "first_seq", "last_seq")
+        if pk != position.window_id or position.after_seq < last
+    )
 
 
 def _window_at(consumer: PullCursor, position: _Position) -> PullWindow | None:

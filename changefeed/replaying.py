@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from changefeed.errors import BadSelection
 from changefeed.giving_way import StillHeld, give_way
 from changefeed.models import Endpoint, Replay
+from changefeed.retention import keep_all
 
 log = structlog.get_logger(__name__)
 
@@ -194,6 +195,7 @@ def _advance_once(key: uuid.UUID) -> bool:
     asked = locked.select_related("endpoint").filter(pk=key, finished_at=None).first()
     if asked is None:
         return False
+    keep_all()
     upper = min(asked.next_seq + CHUNK, asked.last_seq + 1)
     selection = Selection(asked.subject_kind, asked.subject_id, asked.since, asked.until)
     if asked.subject_id:

@@ -12,6 +12,7 @@ log = logging.getLogger(__name__)
 CHANGE_PARTITIONS_AHEAD = 8
 ATTEMPT_DAYS_AHEAD = 7
 PULL_WINDOWS_KEPT_FOR = timedelta(days=2)
+_KEEP_LOCK = 0x51C1D1
 
 _CHANGE_PARTITIONS = """
 SELECT child.relname, substring(child.relname FROM '[0-9]+$')::bigint AS slot
@@ -24,6 +25,8 @@ ORDER BY slot
 
 _IS_NEEDED = """
 SELECT EXISTS (SELECT 1 FROM changefeed_feedlane WHERE head_seq < %(upper)s)
+    OR EXISTS (SELECT 1 FROM changefeed_replay
+               WHERE finished_at IS NULL AND next_seq < %(upper)s)
     OR EXISTS (SELECT 1 FROM {part} WHERE at >= %(keep_from)s)
     OR EXISTS (
         SELECT 1 FROM changefeed_pullcursor AS cursor
@@ -66,9 +69,9 @@ def make_partitions() -> int:
 def purge(retention_days: int) -> list[str]:
     """Drop partitions older than the retention; their names.
 
-    A partition of changes stays while a lane or the cursor of a live consumer still needs one
-    row of it: who is stuck is shown by the metrics, never overtaken. Lanes of endpoints that no
-    longer exist are removed first.
+    A partition of changes stays while a lane, an unfinished replay or the cursor of a live
+    consumer still needs one row of it: who is stuck is shown by the metrics, never overtaken.
+    Lanes of endpoints that no longer exist are removed first.
     """
     now = database_now()
     keep_from = now - timedelta(days=retention_days)
@@ -89,14 +92,29 @@ def purge(retention_days: int) -> list[str]:
         attempts = [name for (name,) in cursor.fetchall()]
     dropped = []
     for part, slot in changes:
-        if _is_needed(part, (slot + 1) * 1_000_000, keep_from):
+        if not _drop_unless_needed(part, (slot + 1) * 1_000_000, keep_from):
             break
-        _drop(part)
         dropped.append(part)
     for part in attempts:
         _drop(part)
         dropped.append(part)
     return dropped
+
+
+def keep_all() -> None:
+    """Have no changes dropped until the transaction ends, for whoever is about to need old ones."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_KEEP_LOCK,))
+
+
+def _drop_unless_needed(part: str, upper: int, keep_from: datetime) -> bool:
+    """Whether the partition is gone. Who comes to need it meanwhile waits, or we do not drop it."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (_KEEP_LOCK,))
+        if not cursor.fetchone()[0] or _is_needed(part, upper, keep_from):
+            return False
+        _drop(part)
+    return True
 
 
 def _is_needed(part: str, upper: int, keep_from: datetime) -> bool:
