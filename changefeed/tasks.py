@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
-from changefeed import replaying, restored, retention, watching
+from changefeed import replaying, restored, retention, waits, watching
 from changefeed.dispatch.horizon import horizon_of_process
 from changefeed.dispatch.loop import drain
 
@@ -70,7 +70,8 @@ def continue_replays() -> int:
 
 @shared_task(ignore_result=True, soft_time_limit=60, time_limit=90, expires=30)
 def watch_feed() -> None:
-    """Keep a sample of every endpoint's lag, and alert people to what needs them."""
+    """Mend what another clock or server left, sample every lag, alert people to what is wrong."""
+    waits.shorten()
     watching.watch()
     if restored.was_moved():
         settle_restored.delay()
