@@ -28,6 +28,27 @@ class Part:
         return f"small_{self.table}"
 
 
+def _tables() -> tuple[Any, ...]:
+    from orders import models as orders
+
+    return (
+        *(orders.Customer, orders.Order, orders.OrderLine, orders.Hold, orders.ScreeningDecision),
+        *(orders.Effect, orders.TimelineEntry, orders.Waiver, orders.Shipment),
+        *(orders.ShipmentLine, orders.StopRequest),
+    )
+
+
+def make_room(address: str, copies: int) -> None:
+    """Number what the product stores from here on above so many copies; before the first copy."""
+    with psycopg.connect(address, autocommit=True) as connection:
+        for model in _tables():
+            part = _part(connection, model)
+            connection.execute(
+                "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)",
+                (part.table, part.base + (copies + 1) * part.rows + 1),
+            )
+
+
 def multiply(address: str, copies: int, *, already: int = 0) -> None:
     """Bring the small shop to `copies` more of itself, `already` of which are there.
 
@@ -35,17 +56,10 @@ def multiply(address: str, copies: int, *, already: int = 0) -> None:
     foreign keys are passed over: references follow by arithmetic, ids are dense, and numbers get
     the copy's number as an ending.
     """
-    from orders import models as orders
-
-    chosen: tuple[Any, ...] = (
-        *(orders.Customer, orders.Order, orders.OrderLine, orders.Hold, orders.ScreeningDecision),
-        *(orders.Effect, orders.TimelineEntry, orders.Waiver, orders.Shipment),
-        *(orders.ShipmentLine, orders.StopRequest),
-    )
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute("SET synchronous_commit = off")
-        parts = {model: _part(connection, model) for model in chosen}
+        parts = {model: _part(connection, model) for model in _tables()}
         for part in parts.values():
             if part.rows:
                 _copy(connection, part, parts, already + 1, copies)

@@ -21,11 +21,20 @@ def load_world(*, rules: int = RULES, endpoints: int = 3) -> str:
     make_world()
     _make_goods()
     _publish_rules(rules)
-    for number in range(1, endpoints + 1):
+    add_endpoints(endpoints)
+    return make_key()
+
+
+def add_endpoints(count: int) -> None:
+    """Subscribe so many receivers, where nobody listens."""
+    for number in range(1, count + 1):
         endpoint = Endpoint(name=f"bench-{number}", url=f"http://127.0.0.1:{9000 + number}/hooks")
         add_endpoint(endpoint, actor="system")
-    _key, plain = create_key("bench", source="bench", scopes=["orders:write"])
-    return plain
+
+
+def make_key(name: str = "bench") -> str:
+    """The plain text of an API key that may write orders."""
+    return create_key(name, source=name, scopes=["orders:write"])[1]
 
 
 def _make_goods() -> None:
