@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import Q
 
+from changefeed.clock import database_now
 from orders.admin.board.rows import BoardRow, board_row
 from orders.admin.facts_shown import (
     Contact,
@@ -74,7 +75,9 @@ def read_order_page(order: Order, user: User, now: datetime, *, revealed: bool) 
     telling = telling_of(order, user) if may_see or asked else None
     stop = None
     if asked and telling:
-        stop = shown_stop(order, asked, shipments, story, telling, user, now, revealed=revealed)
+        stop = shown_stop(
+            *(order, asked, shipments, story, telling, user, database_now()), revealed=revealed
+        )
     return OrderPage(
         order=order,
         contact=contact_of(order, revealed=revealed),

@@ -16,7 +16,7 @@ from orders.lifecycle.cancelling import cancel_order
 from orders.lifecycle.dispatching import dispatch_order
 from orders.lifecycle.holds import hold_order
 from orders.lifecycle.noting import note_order
-from orders.lifecycle.recalling import recall_order
+from orders.lifecycle.recalling import ask_again, recall_order
 
 
 class StoppingActs(OrderActBase):
@@ -96,6 +96,22 @@ class StoppingActs(OrderActBase):
             follows=_("The warehouse is told to pack it at once, also before a presale date."),
             done=_("Order %(number)s is dispatched."),
         )
+
+    def ask_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Put the waiting request to the warehouse once more; posted from the order page."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not request.user.has_perms(["orders.view_order", "orders.stop_order"]):
+            raise PermissionDenied
+        order = self.order_of(object_id)
+        try:
+            ask_again(order.pk, actor=acting(request))
+        except OrderError as error:
+            messages.error(request, error.message)
+        else:
+            done = _("The warehouse was asked again to stop order %(number)s.")
+            messages.success(request, done % {"number": order.number})
+        return redirect("admin:orders_order_change", order.pk)
 
     def note(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Keep a note; posted from the order page."""

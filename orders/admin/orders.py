@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
@@ -30,6 +31,15 @@ from orders.admin.order_act_base import SHOWN
 from orders.admin.order_acts import OFFERED, OrderActs
 from orders.admin.order_page import read_order_page
 from orders.admin.searching import order_ids
+from orders.admin.waiting_orders import (
+    WAITING,
+    StopFilter,
+    WaitingOrders,
+    count_unanswered,
+    is_asked_for,
+    wait_shown,
+    with_waits,
+)
 from orders.display import ago, money
 from orders.lifecycle.noting import record_reveal
 from orders.models import Order
@@ -38,6 +48,10 @@ from orders.phones import mask_name
 NEWEST = 50_000
 """Filters without an index of their own look at this many of the newest orders."""
 
+UNANSWERED_COLUMNS = (
+    *("number", "waited", "asked", "warehouse_name", "plain_state", "channel_name"),
+    *("recipient", "placed"),
+)
 INDEXED_STATES = ("on_hold", "ready")
 RELATIONS = {
     "parent": gettext_lazy("parent order"),
@@ -81,6 +95,9 @@ class OrderChangeList(ChangeList):
         rows: QuerySet[Order] = super().get_queryset(request, exclude_parameters)
         filters = {key: value for key, value in request.GET.items() if value and key != "p"}
         state = filters.pop("state__exact", "")
+        # The quick query has an index of its own, however old its orders are.
+        if filters.get(StopFilter.parameter_name) == WAITING:
+            return rows
         if filters.pop("q", "") or not (filters or (state and state not in INDEXED_STATES)):
             return rows
         newest = Order.objects.aggregate(newest=Max("pk"))["newest"] or 0
@@ -89,7 +106,7 @@ class OrderChangeList(ChangeList):
 
 
 @admin.register(Order)
-class OrderAdmin(OrderActs, ReadOnlyAdmin):
+class OrderAdmin(OrderActs, WaitingOrders, ReadOnlyAdmin):
     list_display = (
         *("number", "shown_state", "channel_name", "recipient", "amount", "placed", "lane"),
         *("shown_tags", "warehouse_name"),
@@ -101,6 +118,7 @@ class OrderAdmin(OrderActs, ReadOnlyAdmin):
         ("channel", RelatedDropdownFilter),
         ("warehouse", RelatedDropdownFilter),
         SpecialFilter,
+        StopFilter,
     )
     list_filter_submit = True
     list_fullwidth = True
@@ -115,6 +133,8 @@ class OrderAdmin(OrderActs, ReadOnlyAdmin):
         view = self.admin_site.admin_view
         own = [
             path("<str:object_id>/reveal/", view(self.reveal), name="orders_order_reveal"),
+            path("unanswered/", view(self.waiting_count), name="orders_order_waiting"),
+            path("<str:object_id>/ask-again/", view(self.ask_again), name="orders_order_ask_again"),
             path("<str:object_id>/note/", view(self.note), name="orders_order_note"),
         ]
         return own + super().get_urls()
@@ -123,7 +143,28 @@ class OrderAdmin(OrderActs, ReadOnlyAdmin):
         return OrderChangeList
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Order]":
-        return super().get_queryset(request).defer("coupons", "deliveries", "buyer_remark")
+        # Annotated before it is ordered: the quick query goes by what is annotated.
+        rows = with_waits(Order.objects.all()).order_by(*self.get_ordering(request))
+        return rows.defer("coupons", "deliveries", "buyer_remark")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        return UNANSWERED_COLUMNS if is_asked_for(request) else self.list_display
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("waits_since", "-id") if is_asked_for(request) else self.ordering
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context: dict[str, Any] = extra_context or {}
+        if self.has_view_permission(request):
+            context |= {
+                "unanswered": count_unanswered(),
+                "is_unanswered": is_asked_for(request),
+                "patience_minutes": settings.STOP_ALERT_MINUTES,
+            }
+        response: HttpResponse = super().changelist_view(request, context)
+        return response
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Order]", search_term: str
@@ -136,6 +177,15 @@ class OrderAdmin(OrderActs, ReadOnlyAdmin):
         description=gettext_lazy("state"),
     )
     def shown_state(self, order: Order) -> str:
+        shown = format_html(
+            '<span class="desk-state is-{}">{}</span>', order.state, order.get_state_display()
+        )
+        if not (waited := wait_shown(order)):
+            return shown
+        return format_html("{} {} {}", shown, _("waits for the warehouse"), waited)
+
+    @display(description=gettext_lazy("state"))
+    def plain_state(self, order: Order) -> str:
         return format_html(
             '<span class="desk-state is-{}">{}</span>', order.state, order.get_state_display()
         )

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.paginator import InfinitePaginator
-from unfold.widgets import UnfoldAdminRadioSelectWidget
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidget
 
 from orders.admin.act_pages import ActForm, act_page, found
 from orders.admin.base import ReadOnlyAdmin, ReadOnlyInline, acting, allows
@@ -27,7 +27,7 @@ from orders.models import Shipment, ShipmentLine
 
 
 class AnswerForm(ActForm):
-    """Whether the parcel could be stopped."""
+    """Whether the parcel could be stopped, and by whose word."""
 
     answer = forms.ChoiceField(
         label=gettext_lazy("warehouse's answer"),
@@ -36,6 +36,12 @@ class AnswerForm(ActForm):
             ("freeze_refused", gettext_lazy("Already picked: it will leave")),
         ],
         widget=UnfoldAdminRadioSelectWidget,
+    )
+    reason = forms.CharField(
+        label=gettext_lazy("who said so"),
+        help_text=gettext_lazy("For instance: shift leader Li, by phone. It stays in the story."),
+        max_length=500,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
     )
 
 
@@ -142,7 +148,10 @@ class ShipmentAdmin(ReadOnlyAdmin):
         if form.is_valid():
             try:
                 record_shipment_event(
-                    shipment.number, form.cleaned_data["answer"], actor=acting(request)
+                    shipment.number,
+                    form.cleaned_data["answer"],
+                    actor=acting(request),
+                    reason=form.cleaned_data["reason"],
                 )
             except OrderError as error:
                 form.add_error(None, error.message)

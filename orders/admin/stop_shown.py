@@ -18,6 +18,7 @@ from orders.admin.told_shown import ShownSystem, Telling, counted
 from orders.display import person, span
 from orders.models import Order, Shipment, StopRequest
 from orders.phones import mask_name, mask_phone
+from orders.querysets import patience
 from orders.timeline import TimelineItem, field_word
 
 Purpose, State = StopRequest.Purpose, StopRequest.State
@@ -81,6 +82,7 @@ class ShownAnswer:
     word: str
     who: str = ""
     at: datetime | None = None
+    said: str = ""
     answer_link: str = ""
 
     @property
@@ -92,7 +94,9 @@ class ShownAnswer:
 class ShownStop:
     """The whole request; systems are empty for who may not see them, and `*_count` says it.
 
-    `is_unheard` when no downstream system takes requests to stop, `is_news` for a day.
+    `is_unheard` when no downstream system takes requests to stop, `is_news` for a day. `waited`
+    is empty once it is answered; `again` are who asked once more and when, and `again_link` is
+    for who may do so.
     """
 
     request: StopRequest
@@ -109,10 +113,28 @@ class ShownStop:
     told_count: str
     is_unheard: bool
     is_news: bool
+    waited: str
+    is_overdue: bool
+    again: list[tuple[str, datetime]]
+    again_link: str
 
     @property
     def is_waiting(self) -> bool:
         return bool(self.request.state == State.WAITING)
+
+    @property
+    def may_answer(self) -> bool:
+        """Whether this person may record what a warehouse says."""
+        return any(one.answer_link for one in self.answers)
+
+    @property
+    def to_call(self) -> list[tuple[str, str]]:
+        """(warehouse, its parcels) that have not answered."""
+        silent: dict[str, list[str]] = {}
+        for one in self.answers:
+            if one.is_waiting:
+                silent.setdefault(one.warehouse, []).append(one.parcel)
+        return [(name, _(", ").join(parcels)) for name, parcels in silent.items()]
 
 
 def shown_stop(
@@ -126,7 +148,10 @@ def shown_stop(
     *,
     revealed: bool,
 ) -> ShownStop:
-    """The request in words; one read more, of what the feed recorded about it."""
+    """The request in words; one read more, of what the feed recorded about it.
+
+    `now` is the database's, which also said when it was asked.
+    """
     answers = _answers(request, parcels, story, user)
     asked_seqs, decided_seqs = _seqs_of(order, request)
     asked_of = telling.news_of(asked_seqs)
@@ -149,6 +174,16 @@ def shown_stop(
         told_count=_count(told, telling),
         is_unheard=bool(asked_seqs) and not asked_of,
         is_news=is_waiting or now - (request.answered_at or now) < NEWS_FOR,
+        waited=span(now - request.requested_at) if is_waiting else "",
+        is_overdue=is_waiting and now - request.requested_at >= patience(),
+        again=[
+            (person(item.actor), item.at)
+            for item in story
+            if item.act == "stop_asked_again" and _is_of(request, item)
+        ],
+        again_link=reverse("admin:orders_order_ask_again", args=(order.pk,))
+        if any(one.is_waiting for one in answers) and user.has_perm("orders.stop_order")
+        else "",
     )
 
 
@@ -175,8 +210,7 @@ def _answers(
     given = {}
     for item in story:
         parcel = str(item.detail.get("parcel", ""))
-        is_of_it = item.at >= request.requested_at and (end is None or item.at <= end)
-        if item.act in ANSWERS and parcel and is_of_it:
+        if item.act in ANSWERS and parcel and _is_of(request, item):
             shipment = known.get(parcel)
             given[parcel] = ShownAnswer(
                 parcel,
@@ -185,6 +219,7 @@ def _answers(
                 str(ANSWERS[item.act]),
                 person(item.actor),
                 item.at,
+                item.reason,
             )
     silent = [
         ShownAnswer(
@@ -206,6 +241,12 @@ def _answers(
     return [*given.values(), *silent]
 
 
+def _is_of(request: StopRequest, item: TimelineItem) -> bool:
+    """Whether something happened while the request waited, or with its answer."""
+    end = request.answered_at and request.answered_at + _APART
+    return item.at >= request.requested_at and (end is None or item.at <= end)
+
+
 def _parcel_link(parcel: Shipment | None, user: User) -> str:
     if parcel is None or not user.has_perm("orders.view_shipment"):
         return ""
@@ -213,7 +254,7 @@ def _parcel_link(parcel: Shipment | None, user: User) -> str:
 
 
 def _seqs_of(order: Order, request: StopRequest) -> tuple[set[int], set[int]]:
-    """What the feed said in the transaction of the request, and in that of the deciding answer."""
+    """What the feed said when it was asked, first and again, and with the deciding answer."""
     end = request.answered_at and request.answered_at + _APART
     known = Change.objects.filter(subject_kind="order", subject_id=order.number)
     rows = list(known.order_by("-seq").values_list("seq", "kind", "xid", "at")[:CHANGES_LOOKED_AT])
@@ -228,8 +269,9 @@ def _seqs_of(order: Order, request: StopRequest) -> tuple[set[int], set[int]]:
     )
     asked = {
         seq
-        for seq, kind, xid, _at in rows
-        if (kind, xid) == ("shipment.freeze_requested", asked_in)
+        for seq, kind, xid, at in rows
+        if kind == "shipment.freeze_requested"
+        and (xid == asked_in or (asked_in and at > request.requested_at and (not end or at < end)))
     }
     if not (asked and end):
         return asked, set()

@@ -458,6 +458,9 @@ def test_warehouse_answers_a_stop_request(world):
         in client.get(reverse("admin:orders_shipment_change", args=(shipment.pk,))).content.decode()
     )
     client.post(url, {"answer": "freeze_ack"})
+    order.refresh_from_db()
+    assert order.state == OrderState.DISPATCHED  # nobody said who said so
+    client.post(url, {"answer": "freeze_ack", "reason": "shift leader Li, by phone"})
 
     order.refresh_from_db()
     assert order.state == OrderState.ON_HOLD
