@@ -111,9 +111,11 @@ RETURN NEW;
 """
 
 
-def _lines_changed(*tables: str) -> str:
-    """Body for a change of lines: orders not yet written (intake) are left to their first event."""
-    touched = " UNION ".join(f"SELECT order_id FROM {table}" for table in tables)
+def _lines_changed(touched: str) -> str:
+    """Body for changed lines of the orders selected as touched.
+
+    Orders not yet written (intake) are left to their first event.
+    """
     return f"""
 IF EXISTS (SELECT 1 FROM orders_order WHERE id IN ({touched})) THEN
     WITH raised AS (
@@ -128,6 +130,13 @@ IF EXISTS (SELECT 1 FROM orders_order WHERE id IN ({touched})) THEN
 END IF;
 RETURN NULL;
 """
+
+
+_LINE_COLUMNS = ("order_id", "position", "sku_id", "quantity", "unit_price", "is_gift")
+# A line may have moved from one order to another, and both are told.
+_EDITED_LINES = f"""SELECT unnest(ARRAY[b.order_id, a.order_id])
+        FROM old_rows b FULL JOIN new_rows a USING (id)
+        WHERE {_differs(*_LINE_COLUMNS, before="b", after="a")}"""
 
 
 _HOLD_DOCUMENT = """jsonb_build_object('id', a.id, 'owner', a.owner, 'rule_key', a.rule_key,
@@ -242,9 +251,9 @@ ORDER = [
 ]
 
 LINES = [
-    _feed("feed_insert", pgtrigger.Insert, _NEW, _lines_changed("new_rows")),
-    _feed("feed_update", pgtrigger.Update, _OLD_AND_NEW, _lines_changed("old_rows", "new_rows")),
-    _feed("feed_delete", pgtrigger.Delete, _OLD, _lines_changed("old_rows")),
+    _feed("feed_insert", pgtrigger.Insert, _NEW, _lines_changed("SELECT order_id FROM new_rows")),
+    _feed("feed_update", pgtrigger.Update, _OLD_AND_NEW, _lines_changed(_EDITED_LINES)),
+    _feed("feed_delete", pgtrigger.Delete, _OLD, _lines_changed("SELECT order_id FROM old_rows")),
 ]
 
 HOLDS = [
