@@ -84,9 +84,11 @@ class Gate:
     async def open_breaker(self, reason: str, asked: float | None = None) -> None:
         """Stop sending to this endpoint for a while, or for the seconds that it asked for."""
         self.halt()
-        seconds = asked
-        if seconds is None:
+        if asked is None:
             seconds = backoff.breaker_delay(self._endpoint.openings, backoff.draw)
+        else:
+            # One that asks for no time at all is given a little, lest it be pressed without a pause.
+            seconds = max(asked, backoff.breaker_delay(0, backoff.draw))
         async with self._pool.connection() as connection:
             await breaker.open_breaker(
                 connection,

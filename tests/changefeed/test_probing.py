@@ -1,11 +1,15 @@
 """What closes a breaker: an answer, and nothing else."""
 
+import asyncio
+
 import pytest
 
+from changefeed.dispatch.database import PLACES
+from changefeed.dispatch.loop import drain
 from changefeed.models import Attempt, Endpoint, FeedLane
 from tests.changefeed.conftest import drain_once
 from tests.changefeed.receiver import answer
-from tests.changefeed.rows import change, make_endpoint
+from tests.changefeed.rows import change, changes, make_endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,3 +59,19 @@ def test_a_refusal_is_an_answer_and_closes_the_breaker(receiver):
 
     endpoint.refresh_from_db()
     assert (endpoint.state, endpoint.openings, endpoint.failures) == ("active", 0, 0)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("asked", ["0", "Sun, 06 Nov 1994 08:49:37 GMT"])
+def test_one_that_asks_for_no_pause_is_not_pressed(receiver, status, asked):
+    """Both forms of Retry-After; a time gone by is no pause either."""
+    receiver.behaviour = answer(status, **{"Retry-After": asked})
+    make_endpoint(url=receiver.url, concurrency=1)
+    changes(subjects=50, versions=1)
+
+    asyncio.run(drain(seconds=3.0, linger=3.0, places=PLACES))
+
+    assert len(receiver.seen) <= 5
+    endpoint = Endpoint.objects.get()
+    assert endpoint.state in ("open", "half_open")
+    assert endpoint.openings == 0
