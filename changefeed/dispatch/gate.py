@@ -87,7 +87,7 @@ class Gate:
         if asked is None:
             seconds = backoff.breaker_delay(self._endpoint.openings, backoff.draw)
         else:
-            # One that asks for no time at all is given a little, lest it be pressed without a pause.
+            # Asked for no time at all, we take a little, lest we press it without a pause.
             seconds = max(asked, backoff.breaker_delay(0, backoff.draw))
         async with self._pool.connection() as connection:
             await breaker.open_breaker(
