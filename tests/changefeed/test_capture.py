@@ -25,7 +25,7 @@ def told(after: int) -> list[tuple[str, str, int]]:
 def test_an_upsert_that_meets_the_order_tells_the_update_only() -> None:
     order = placed("N-1")
     before = now_seq()
-    columns = [field.column for field in order._meta.concrete_fields]
+    columns = [str(field.column) for field in order._meta.concrete_fields]
     listed = ", ".join(columns)
     values = ", ".join("'海曙区'" if one == "district" else one for one in columns)
 

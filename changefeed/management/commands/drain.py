@@ -40,7 +40,7 @@ class Command(BaseCommand):
             try:
                 delivered += await self._drain(stopping, linger=0.0 if once else None)
             except* LOST as lost:
-                log.warning("database lost, trying again: %s", lost.exceptions[0])
+                log.warning("database lost, trying again: %s", _first_of(lost))
                 if once:
                     raise
             else:
@@ -69,3 +69,11 @@ class Command(BaseCommand):
         waiting = asyncio.create_task(stopping.wait())
         await asyncio.wait([waiting], timeout=_RETRY_SECONDS)
         waiting.cancel()
+
+
+def _first_of(lost: BaseExceptionGroup[Exception]) -> BaseException:
+    """What went wrong first, out of however many groups."""
+    found: BaseException = lost
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
