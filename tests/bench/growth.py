@@ -151,15 +151,14 @@ def _measure(
     way: Way, size: int, server: servers.Server, made: Sequence[bytes], seconds: float
 ) -> None:
     web = machine.family(server.pid)
-    stored = machine.backends(DATABASE)
-    served, worked = machine.cpu_seconds(web), machine.cpu_seconds(stored)
+    served, database = machine.cpu_seconds(web), machine.Serving(DATABASE)
     outcome = load.saturate(server.port, made, way.clients, seconds)
     if set(outcome.statuses) - {200, 201}:
         raise RuntimeError(f"{way.name}: {outcome.statuses} {outcome.late_bodies}")
     taken = outcome.statuses.total() * way.orders_each
     for totals, more in (
         (way.server, machine.cpu_seconds(web) - served),
-        (way.database, machine.cpu_seconds(stored) - worked),
+        (way.database, database.seconds()),
         (way.seconds, outcome.elapsed),
     ):
         totals[size] = totals.get(size, 0.0) + more

@@ -165,13 +165,12 @@ def _load(
     """One round over HTTP; how many orders were acknowledged as created."""
     made = list(requests)
     web = machine.family(server.pid)
-    served, stored = machine.cpu_seconds(web), machine.backends(database)
-    database_before = machine.cpu_seconds(stored)
+    served, stored = machine.cpu_seconds(web), machine.Serving(database)
     outcome = load.saturate(server.port, made, clients, seconds)
     if set(outcome.statuses) - {200, 201}:
         raise RuntimeError(f"{contender.name}: {outcome.statuses} {outcome.late_bodies}")
     contender.server_cpu += machine.cpu_seconds(web) - served
-    contender.database_cpu += machine.cpu_seconds(stored) - database_before
+    contender.database_cpu += stored.seconds()
     contender.outcome.add(outcome)
     taken = outcome.statuses.total() * orders_each
     contender.orders += taken

@@ -45,12 +45,11 @@ def _run(address: str, rate: float, seconds: float) -> report.Report:
         last = value(address, "SELECT max(id) FROM orders_screeningdecision")
         made = list(orders("S", round(rate * seconds)))
         web = machine.family(server.pid)
-        served, stored = machine.cpu_seconds(web), machine.backends("sluice_bench")
-        worked = machine.cpu_seconds(stored)
+        served, stored = machine.cpu_seconds(web), machine.Serving("sluice_bench")
         outcome = load.arrive(server.port, made, rate)
         if set(outcome.statuses) != {201}:
             raise RuntimeError(f"{outcome.statuses} {outcome.late_bodies}")
-        served, worked = machine.cpu_seconds(web) - served, machine.cpu_seconds(stored) - worked
+        served, worked = machine.cpu_seconds(web) - served, stored.seconds()
         verifying.verify(address, before + len(made))
     return _report(address, rate, outcome, _took_ms(address, last), served, worked)
 

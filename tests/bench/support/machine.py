@@ -45,14 +45,36 @@ def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
 
 
 def backends(database: str) -> list[psutil.Process]:
-    """The PostgreSQL processes that serve a database at the moment."""
+    """The PostgreSQL processes that serve clients of a database at the moment."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, IndexError):
             title = process.cmdline()[0]
-            if title.startswith("postgres: ") and f" {database} " in title:
+            if (
+                title.startswith("postgres: ")
+                and f" {database} " in title
+                and " autovacuum " not in title
+            ):
                 found.append(process)
     return found
+
+
+class Serving:
+    """What serving a database's clients costs in CPU time from here on.
+
+    A connection that ends meanwhile is left out, one that begins counts whole.
+    """
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+        self._before = self._now()
+
+    def seconds(self) -> float:
+        """CPU seconds since the beginning."""
+        return sum(spent - self._before.get(pid, 0.0) for pid, spent in self._now().items())
+
+    def _now(self) -> dict[int, float]:
+        return {process.pid: cpu_seconds([process]) for process in backends(self._database)}
 
 
 def past_backends_cpu(database: str) -> float:
