@@ -11,6 +11,7 @@ from changefeed.recording import expect_echo
 from orders.actors import Actor
 from orders.errors import VersionConflict
 from orders.intake.change import ChangeDocument, read_change
+from orders.intake.document import clean
 from orders.lifecycle.changing import change_order, left_to_do
 from orders.lifecycle.customers import change_contact
 from orders.lifecycle.reading import child_orders, locked_order_by_number
@@ -34,7 +35,11 @@ def change_order_as_told(message: Message) -> Receipt:
         raise VersionConflict(order.version)
     expect_echo(said_of_order(order, message.changes))
     order = change_order(
-        order.number, version=None, fields=message.changes, actor=actor, reason=message.reason
+        order.number,
+        version=None,
+        fields=message.changes,
+        actor=actor,
+        reason=clean(message.reason),
     )
     family = [order, *child_orders(order)]
     return Receipt(order.version, _outcome(family, change, else_it="applied"))

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 from changefeed.alerting import Condition, Topic, is_only_watcher, on_one_line, remember, send
 from changefeed.clock import database_now
 from changefeed.models import FeedAlert
+from orders.lifecycle.recalling import BEING_PACKED
 from orders.models import Shipment, StopRequest
 
 _WATCH_LOCK = 0x51C1D0
@@ -31,7 +32,9 @@ def watch_stops() -> None:
 
 def _unanswered(now: datetime) -> list[Condition]:
     """One for each request, by its id; the figure is how many seconds it has waited."""
-    silent = Shipment.objects.filter(freeze_requested_at__isnull=False, freeze_answer="")
+    silent = Shipment.objects.filter(
+        state__in=BEING_PACKED, freeze_requested_at__isnull=False, freeze_answer=""
+    )
     requests = (
         StopRequest.objects.unanswered(now)
         .select_related("order")
@@ -44,6 +47,7 @@ def _unanswered(now: datetime) -> list[Condition]:
             TOPIC.kind, request.pk, _name(request), (now - request.requested_at).total_seconds()
         )
         for request in requests
+        if request.order.shipments.all()  # else a gift: answered, and decided with its main order
     ]
 
 

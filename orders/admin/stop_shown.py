@@ -161,7 +161,7 @@ def shown_stop(
     purpose = request.purpose
     return ShownStop(
         request=request,
-        headline=_headline(request, answers, now),
+        headline=_headline(order, request, answers, now),
         asked=str(_ASKED[purpose]),
         wishes=_wishes(request.fields, revealed=revealed),
         asked_of=asked_of if telling.may_see else [],
@@ -187,9 +187,17 @@ def shown_stop(
     )
 
 
-def _headline(request: StopRequest, answers: Sequence[ShownAnswer], now: datetime) -> str:
+def _headline(
+    order: Order, request: StopRequest, answers: Sequence[ShownAnswer], now: datetime
+) -> str:
     if request.state != State.WAITING:
         return str(_DECIDED[request.state, request.purpose])
+    if order.gift_for_number and not any(one.is_waiting for one in answers):
+        return _("%(who)s waits for the answer about main order %(number)s, for %(span)s.") % {
+            "who": person(request.actor),
+            "number": order.gift_for_number,
+            "span": span(now - request.requested_at),
+        }
     silent = dict.fromkeys(one.warehouse for one in answers if one.is_waiting)
     return _("%(who)s waits for %(warehouse)s to answer, for %(span)s.") % {
         "who": person(request.actor),

@@ -12,6 +12,7 @@ from django.utils import timezone, translation
 
 from orders.actors import Actor
 from orders.admin import orders as order_admin
+from orders.lifecycle.cancelling import cancel_order
 from orders.lifecycle.changing import change_order
 from orders.lifecycle.dispatching import dispatch_order
 from orders.lifecycle.recalling import ask_again, recall_order
@@ -303,3 +304,34 @@ def test_hostile_words_stay_words(world):
     client.post(url, {"answer": "freeze_refused", "reason": "<script>alert(1)</script>"})
 
     assert "<script>alert(1)</script>" not in page(client, order)[1]
+
+
+def test_the_page_follows_the_latest_asking_to_the_warehouse(world):
+    make_endpoint(name="WMS", kinds=["shipment.*"])
+    order = asked("A-1")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE orders_shipment"
+            " SET freeze_requested_at = freeze_requested_at - interval '2 minutes'"
+        )
+    ask_again(order.pk, actor=ALICE)
+
+    stop, _text = page(signed_in("supervisor"), order)
+
+    assert [(one.name, one.word) for one in stop.asked_of] == [("WMS", "not received yet")]
+
+
+def test_a_gift_that_is_answered_says_it_waits_for_its_main_order(world):
+    main, gift = clean_order("A-1"), clean_order("G-1", gift_for="A-1")
+    dispatch_order(main.pk, actor=Actor("system"))
+    cancel_order("A-1", actor=CRM, reason="refund")
+    record_shipment_event("G-1-1", "freeze_ack", actor=Actor("key:WMS", "wms"))
+
+    stop, text = page(signed_in("supervisor"), gift)
+
+    assert (stop.headline, stop.to_call, stop.again_link) == (
+        *("CRM (system) waits for the answer about main order A-1, for 0 min.", []),
+        "",
+    )
+    assert "Ask its system again" not in text
+    assert "It is decided with its main order A-1." in text

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from changefeed.clock import database_now
 from changefeed.models import Inbox
+from orders import stop_watch
 from orders.errors import WrongState
 from orders.lifecycle.cancelling import cancel_order
 from orders.lifecycle.changing import change_order
@@ -284,3 +285,49 @@ def test_a_gift_at_the_warehouse_is_stopped_with_a_main_order_nobody_packs_yet()
 
     assert state(gift) == "cancelled"
     assert_ledger_agrees()
+
+
+def test_a_gift_that_is_answered_waits_for_its_main_order_and_alerts_nobody(crm: Caller) -> None:
+    placed("R-1")
+    gift = placed("G-1", gift_for="R-1")
+    dispatch_ready()
+    cancel_order("R-1", actor=SHOP, reason="refund")
+    report("G-1-1", "freeze_ack")
+    assert request_state(gift) == ("cancel", "waiting")
+
+    later = database_now() + timedelta(minutes=20)
+
+    assert [one.name for one in stop_watch._unanswered(later)] == ["R-1 · EAST-1"]
+
+
+# --- texts ---
+
+
+def test_a_reason_keeps_no_invisible_characters(crm: Caller) -> None:
+    dispatched()
+    reason = "call\u202eed \u200bhim\u001b[31m"
+    subject = {"kind": "order", "id": "R-1"}
+
+    crm.post("changes/", {"id": "1", "subject": subject, "changes": MOVED, "reason": reason})
+
+    assert StopRequest.objects.get().reason == "called him[31m"
+    assert Shipment.objects.get().freeze_reason == "called him[31m"
+
+
+# --- events before their time ---
+
+
+def test_a_report_too_early_is_refused_and_taken_later_under_its_id() -> None:
+    day = (timezone.localdate() + timedelta(days=40)).isoformat()
+    placed("R-1", lines=[("TEA-1", 1, "9.00")], deliveries=[{"date": day}])
+    dispatch_ready()
+    wms = Caller("shipments:write", "orders:read", source="wms")
+    event = {"event": "picked", "event_id": "7"}
+    with nothing_changes():
+        refused(wms.post("shipments/R-1-1/events/", event), 409, "wrong_state")
+
+    Shipment.objects.update(deliver_on=timezone.localdate())
+    release_due_batches()
+
+    assert wms.post("shipments/R-1-1/events/", event).status_code == 200
+    assert Shipment.objects.get().state == "picking"
