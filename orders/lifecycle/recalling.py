@@ -53,7 +53,8 @@ def ask_again(order_id: int, *, actor: Actor) -> Order:
         state__in=BEING_PACKED, freeze_requested_at__isnull=False, freeze_answer=""
     )
     parcels = list(silent.order_by("id"))
-    if any(now - one.freeze_requested_at < ASK_AGAIN_AFTER for one in parcels):
+    asked_at = [one.freeze_requested_at for one in parcels if one.freeze_requested_at]
+    if any(now - moment < ASK_AGAIN_AFTER for moment in asked_at):
         raise AlreadyDone(_("The warehouse was asked less than a minute ago."))
     for shipment in parcels:
         shipment.freeze_requested_at = now

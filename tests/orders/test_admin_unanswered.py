@@ -53,14 +53,16 @@ def asked(number: str, *, minutes: int = 0, change: bool = True) -> Order:
 
 
 def earlier(order: Order, **how_long: int) -> None:
-    past = timedelta(**how_long)
+    past = timedelta(**how_long).total_seconds()
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE orders_stoprequest SET requested_at = requested_at - %s WHERE order_id = %s",
+            "UPDATE orders_stoprequest SET requested_at = requested_at - make_interval(secs => %s)"
+            " WHERE order_id = %s",
             [past, order.pk],
         )
         cursor.execute(
-            "UPDATE orders_shipment SET freeze_requested_at = freeze_requested_at - %s"
+            "UPDATE orders_shipment"
+            " SET freeze_requested_at = freeze_requested_at - make_interval(secs => %s)"
             " WHERE order_id = %s",
             [past, order.pk],
         )

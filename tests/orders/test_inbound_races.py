@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,7 +22,8 @@ ROUNDS = 6
 
 def at_once(*acts: Callable[[], Any]) -> list[Any]:
     """What each answered, or the name of what it raised, in the order given."""
-    barrier, answers = threading.Barrier(len(acts)), [None] * len(acts)
+    barrier = threading.Barrier(len(acts))
+    answers: list[Any] = [None] * len(acts)
 
     def run(index: int) -> None:
         try:
@@ -47,6 +49,14 @@ def told(
     return lambda: take(what).outcome
 
 
+def _title_after(number: str, **act: Any) -> str:
+    return str(change_order(number, **act).invoice_title)
+
+
+def _answered(parcel: str) -> int:
+    return int(record_shipment_event(parcel, "freeze_ack", actor=WMS).pk)
+
+
 def test_of_two_who_changed_the_same_version_one_is_told_to_look_again() -> None:
     actor = supervisor()
     for index in range(ROUNDS):
@@ -56,9 +66,7 @@ def test_of_two_who_changed_the_same_version_one_is_told_to_look_again() -> None
 
         answers = at_once(
             told(number, f"m-{index}", version, invoice_title="crm"),
-            lambda number=number, version=version, fields=fields: (
-                change_order(number, version=version, fields=fields, actor=actor).invoice_title
-            ),
+            partial(_title_after, number, version=version, fields=fields, actor=actor),
         )
 
         stored = Order.objects.get(number=number).invoice_title
@@ -94,7 +102,7 @@ def test_taking_a_change_back_while_the_answer_arrives_ends_with_the_last_word()
 
         answers = at_once(
             back,
-            lambda number=number: record_shipment_event(f"{number}-1", "freeze_ack", actor=WMS).pk,
+            partial(_answered, f"{number}-1"),
         )
 
         assert isinstance(answers[1], int)

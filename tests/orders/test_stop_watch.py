@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, connections
 
 from changefeed import watching
-from changefeed.models import AlertDigest, Change, FeedAlert
+from changefeed.models import AlertDigest, FeedAlert
 from config.beat_schedule import SCHEDULE
 from orders import stop_watch, tasks
 from orders.errors import AlreadyDone, NotFound, WrongState
@@ -19,7 +19,17 @@ from orders.lifecycle.dispatching import dispatch_ready
 from orders.lifecycle.recalling import ask_again, recall_order
 from orders.lifecycle.shipping import record_shipment_event
 from orders.models import Order, StopRequest
-from tests.orders.acting import CRM, WMS, acts, feed, nothing_changes, now_seq, placed, supervisor
+from tests.orders.acting import (
+    CRM,
+    WMS,
+    acts,
+    feed,
+    nothing_changes,
+    now_seq,
+    placed,
+    supervisor,
+    the_change,
+)
 from tests.orders.test_lifecycle_recalling import subscription
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("world")]
@@ -51,15 +61,15 @@ def asked(number: str = "W-1", street: str = "莫干山路 1 号") -> Order:
 
 def pass_time(**how_long: float) -> None:
     """As if everything so far had happened that much earlier, by the database's clock."""
-    past = timedelta(**how_long)
+    past = timedelta(**how_long).total_seconds()
     with connection.cursor() as cursor:
-        for statement in (
-            "UPDATE orders_stoprequest SET requested_at = requested_at - %s",
-            "UPDATE orders_shipment SET freeze_requested_at = freeze_requested_at - %s",
-            "UPDATE changefeed_alertdigest SET composed_at = composed_at - %s,"
-            " taken_until = taken_until - %s",
+        for table, *columns in (
+            ("orders_stoprequest", "requested_at"),
+            ("orders_shipment", "freeze_requested_at"),
+            ("changefeed_alertdigest", "composed_at", "taken_until"),
         ):
-            cursor.execute(statement, [past] * statement.count("%s"))
+            shifted = [f"{name} = {name} - make_interval(secs => %s)" for name in columns]
+            cursor.execute(f"UPDATE {table} SET {', '.join(shifted)}", [past] * len(columns))
 
 
 def test_a_silent_warehouse_is_told_once_and_its_answer_too(told: list[str]) -> None:
@@ -292,7 +302,7 @@ def test_asking_again_is_a_new_request_on_the_feed_and_one_answer_is_enough() ->
     ask_again(order.pk, actor=supervisor())
 
     assert feed(order, before) == ["shipment.freeze_requested"]
-    assert Change.objects.get(seq__gt=before).new["number"] == "W-1-1"
+    assert the_change(seq__gt=before).new["number"] == "W-1-1"
     assert acts(order)[-1][0] == "stop_asked_again"
     assert (StopRequest.objects.count(), Order.objects.get().version) == (1, version)
     record_shipment_event("W-1-1", "freeze_refused", actor=WMS)
@@ -317,7 +327,7 @@ def test_only_parcels_that_said_nothing_are_asked_again() -> None:
 
     ask_again(order.pk, actor=supervisor())
 
-    assert [one.new["number"] for one in Change.objects.filter(seq__gt=before)] == ["R-1-2"]
+    assert the_change(seq__gt=before).new["number"] == "R-1-2"
     record_shipment_event("R-1-2", "freeze_ack", actor=WMS)
     assert StopRequest.objects.get().state == "carried_out"
 

@@ -76,7 +76,7 @@ def crm(world: None) -> Signed:
 
 def seen() -> list[Any]:
     """All that a message could have changed, in the feed and in the orders."""
-    models = (Order, Customer, StopRequest, TimelineEntry, Inbox, Change, FeedLane)
+    models: tuple[Any, ...] = (Order, Customer, StopRequest, TimelineEntry, Inbox, Change, FeedLane)
     return [list(model._default_manager.order_by("pk").values()) for model in models]
 
 
