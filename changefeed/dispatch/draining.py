@@ -20,6 +20,9 @@ from changefeed.models import EndpointState
 
 MESSAGES_PER_LANE = 20
 MOST_LANES_IN_HAND = 1000
+# As many lanes as hold so much, going by those claimed before; of the first, not too many.
+MOST_BYTES_IN_HAND = 64 * 1024 * 1024
+FIRST_LANES = 64
 # What is in hand must be sent within this share of a lease, at the pace seen so far.
 _SHARE_OF_LEASE = 0.15
 _LOOK_SECONDS = 0.05
@@ -45,7 +48,7 @@ class EndpointDrain:
     A lane's next message leaves only when the arrival of the one before is on record: a process
     that dies repeats what was in flight and no more. Memory is bounded by the lanes in hand, at
     most MOST_LANES_IN_HAND or twice the endpoint's concurrency, each with up to
-    MESSAGES_PER_LANE messages.
+    MESSAGES_PER_LANE messages, and by MOST_BYTES_IN_HAND where messages are large.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class EndpointDrain:
         self._moved = asyncio.Event()
         self._in_hand = 0
         self._idle = 0
+        self._bytes_a_lane = 0.0
         self._gate = Gate(pool, endpoint, self._moved.set)
         # A slow endpoint gets few lanes at a time, so that leases do not run out while waiting.
         rate = endpoint.rate
@@ -127,10 +131,11 @@ class EndpointDrain:
                 pace = (delivery.delivered - before) / (time.monotonic() - began)
                 in_time = round(pace * limit)
                 most = max(least, min(2 * most, MOST_LANES_IN_HAND, in_time))
-            if self._in_hand > most // 2:
+            fit = min(most, self._lanes_that_fit())
+            if self._in_hand > fit // 2:
                 await self._wait_until_moved()
                 continue
-            wanted = most - self._in_hand
+            wanted = fit - self._in_hand
             lanes = await self._claim(limit=wanted)
             was_full = len(lanes) == wanted
             for lane in lanes:
@@ -162,7 +167,16 @@ class EndpointDrain:
                 since=self._horizon.since(self._endpoint.id),
             )
         self._in_hand += len(lanes)
+        if lanes:
+            held = sum(len(message.body) for lane in lanes for message in lane.messages)
+            self._bytes_a_lane = max(held / len(lanes), self._bytes_a_lane / 2, 1.0)
         return lanes
+
+    def _lanes_that_fit(self) -> int:
+        """How many lanes of the size seen so far may be in hand."""
+        if not self._bytes_a_lane:
+            return FIRST_LANES
+        return max(1, int(MOST_BYTES_IN_HAND / self._bytes_a_lane))
 
     def _on_fate(self, lane: ClaimedLane, fate: Fate) -> None:
         """A renewed lane goes on; any other is done with here."""

@@ -9,9 +9,11 @@ import time
 
 import pytest
 from aiohttp import web
-from django.db import connection
+from django.db import connection, transaction
 
+from changefeed.dispatch import draining
 from changefeed.models import Attempt, Endpoint, FeedLane
+from changefeed.recording import record_change
 from tests.changefeed.conftest import drain_once
 from tests.changefeed.receiver import answer
 from tests.changefeed.rows import change, changes, make_endpoint
@@ -224,3 +226,33 @@ class raw_server:
     def __exit__(self, *_error: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+
+
+def test_large_messages_are_taken_in_hand_a_few_at_a_time(receiver, monkeypatch):
+    """A backlog of large orders must not fill the memory of whoever sends it."""
+    held: list[int] = []
+    claim = draining.claim
+
+    async def weighed(*given, **named):
+        lanes = await claim(*given, **named)
+        held.append(sum(len(one.body) for lane in lanes for one in lane.messages))
+        return lanes
+
+    monkeypatch.setattr(draining, "claim", weighed)
+    monkeypatch.setattr(draining, "MOST_BYTES_IN_HAND", 500_000)
+    monkeypatch.setattr(draining, "FIRST_LANES", 10)
+    make_endpoint(url=receiver.url, batch_size=50)
+    with transaction.atomic():
+        for number in range(300):
+            record_change(
+                "order.lines_changed",
+                subject_kind="order",
+                subject_id=f"O{number}",
+                subject_version=1,
+                new="x" * 10_000,
+            )
+
+    assert drain_once() == 300
+
+    assert max(held) <= 520_000
+    assert not FeedLane.objects.exists()
