@@ -97,7 +97,9 @@ class EndpointActs(ModelAdmin):
         },
     )
     def resume(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        lifecycle.resume_endpoint(self._locate(request, object_id), actor=actor_of(request.user))
+        endpoint = self._locate(request, object_id)
+        lifecycle.resume_endpoint(endpoint, actor=actor_of(request.user))
+        self.log_change(request, endpoint, _("Resumed"))
         messages.success(request, _("Sending resumes."))
         return self._back(request, object_id)
 
@@ -112,11 +114,9 @@ class EndpointActs(ModelAdmin):
         },
     )
     def pause(self, request: HttpRequest, form: PauseForm, object_id: str) -> HttpResponse:
-        lifecycle.pause_endpoint(
-            self._locate(request, object_id),
-            actor=actor_of(request.user),
-            reason=form.cleaned_data["reason"],
-        )
+        endpoint, reason = self._locate(request, object_id), form.cleaned_data["reason"]
+        lifecycle.pause_endpoint(endpoint, actor=actor_of(request.user), reason=reason)
+        self.log_change(request, endpoint, _("Paused: %(reason)s") % {"reason": reason})
         messages.success(request, _("Sending is paused."))
         return self._back(request, object_id)
 
@@ -143,9 +143,10 @@ class EndpointActs(ModelAdmin):
                 lifecycle.rotate_secret(locked, actor=actor_of(request.user)) if is_first else ""
             )
         if secret:
+            self.log_change(request, endpoint, _("New signing secret made"))
             show_secret(request, secret)
         else:
-            messages.error(
+            messages.info(
                 request,
                 _(
                     "A new secret was made a moment ago, perhaps by pressing twice. Nothing more "
@@ -165,9 +166,9 @@ class EndpointActs(ModelAdmin):
         },
     )
     def retire_secrets(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        dropped = lifecycle.retire_secrets(
-            self._locate(request, object_id), actor=actor_of(request.user)
-        )
+        endpoint = self._locate(request, object_id)
+        dropped = lifecycle.retire_secrets(endpoint, actor=actor_of(request.user))
+        self.log_change(request, endpoint, _("Secrets retired: %(count)d.") % {"count": dropped})
         messages.success(request, _("Secrets retired: %(count)d.") % {"count": dropped})
         return self._back(request, object_id)
 
@@ -182,9 +183,9 @@ class EndpointActs(ModelAdmin):
         },
     )
     def remove(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        pending = lifecycle.remove_endpoint(
-            self._locate(request, object_id), actor=actor_of(request.user)
-        )
+        endpoint = self._locate(request, object_id)
+        pending = lifecycle.remove_endpoint(endpoint, actor=actor_of(request.user))
+        self.log_deletions(request, [endpoint])
         messages.success(
             request, _("Endpoint removed; subjects given up: %(count)d.") % {"count": pending}
         )

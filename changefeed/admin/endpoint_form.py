@@ -1,7 +1,7 @@
 """The form of an endpoint: its filters as people write them, every field explained."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from changefeed import filtering, kinds
 from changefeed.admin.filters import words_of
 from changefeed.models import Endpoint
+from changefeed.validation import validate_network
 
 
 class WordsField(forms.CharField):
@@ -47,6 +48,15 @@ def _form_field(field: Any, **options: Any) -> Any:
     return field.formfield(**options)
 
 
+def _network_problem(word: str) -> str:
+    """What is wrong with it as a network; empty for a sound one."""
+    try:
+        validate_network(word)
+    except ValidationError as refused:
+        return " ".join(refused.messages)
+    return ""
+
+
 class EndpointForm(forms.ModelForm):
     """With `_preview` in its data the form only shows what its filters would match.
 
@@ -69,8 +79,16 @@ class EndpointForm(forms.ModelForm):
         ),
     )
 
+    allowed_networks = WordsField(
+        label=capfirst(_("private networks allowed")),
+        help_text=_("For example 10.20.0.0/16; other private addresses stay refused."),
+    )
+
     class Meta:
         model = Endpoint
+        error_messages: ClassVar[dict[str, Any]] = {
+            "name": {"unique": _("Another endpoint has this name.")}
+        }
         formfield_callback = _form_field
         fields = (
             *("name", "url", "source", "kinds", "fields", "batch_size", "coalesce"),
@@ -82,6 +100,13 @@ class EndpointForm(forms.ModelForm):
 
     def clean_fields(self) -> list[str]:
         return self._sound("fields", filtering.field_problems)
+
+    def clean_allowed_networks(self) -> list[str]:
+        words: list[str] = self.cleaned_data["allowed_networks"]
+        problems = [problem for word in words if (problem := _network_problem(word))]
+        if problems:
+            raise ValidationError([ValidationError(one, code="network") for one in problems])
+        return words
 
     def _sound(self, name: str, find: Callable[[Sequence[str]], list[str]]) -> list[str]:
         words: list[str] = self.cleaned_data[name]

@@ -61,6 +61,9 @@ class ApiKeyForm(forms.ModelForm):
     class Meta:
         model = ApiKey
         fields = ("name", "source", "scopes")
+        error_messages: ClassVar[dict[str, Any]] = {
+            "name": {"unique": gettext_lazy("Another key has this name, perhaps a revoked one.")}
+        }
         help_texts: ClassVar[dict[str, Any]] = {
             "name": gettext_lazy("Who holds it, for example WMS. It stands in every log."),
             "source": gettext_lazy(
@@ -164,6 +167,7 @@ class ApiKeyAdmin(ModelAdmin):
     def revoke(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         key = found_or_404(self, request, object_id)
         revoke_key(key)
+        self.log_change(request, key, _("Revoked"))
         log.info("key revoked", key=key.name, actor=actor_of(request.user))
         messages.success(request, _("The key is revoked."))
         return to_page(request, "changefeed_apikey_change", object_id)

@@ -104,9 +104,11 @@ class FeedLaneAdmin(RevealingAdmin, SubjectPlaces, ReadOnlyAdmin):
     )
     def resume(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         try:
-            lifecycle.resume_lane(self._located(request, object_id), actor=actor_of(request.user))
+            lane = self._located(request, object_id)
+            lifecycle.resume_lane(lane, actor=actor_of(request.user))
         except NotParked:
             return self._not_parked(request)
+        self.log_change(request, lane, _("Resumed"))
         messages.success(request, _("The lane is tried again."))
         return to_page(request, "changefeed_feedlane_change", object_id)
 

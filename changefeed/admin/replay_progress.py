@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, F
+from django.db.models import Count, F, Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,26 +16,32 @@ def shown_replays(replays: Iterable[Replay]) -> list[dict[str, Any]]:
     """One entry each: what was asked, by whom, and how far; one query more for what is pending.
 
     A replay is first put before its lanes (`share`, 0 to 100), then sent; `pending` counts the
-    subjects of its endpoint that still have replayed messages to come, from any replay.
+    subjects of its endpoint that still have replayed messages to come, from any replay. One whose
+    last subject was made to wait before the oldest of these is over.
     """
     found = list(replays)
-    pending = _pending({one.endpoint_id for one in found})
-    return [
-        {
-            "endpoint": one.endpoint,
-            "what": what_was_asked(one),
-            "actor": one.actor.removeprefix("user:"),
-            "reason": one.reason,
-            "created_at": one.created_at,
-            "subjects": f"{one.subjects:,}",
-            "share": share_of(one),
-            "is_prepared": one.finished_at is not None,
-            "pending": f"{pending.get(one.endpoint_id, 0):,}",
-            "is_pending": bool(pending.get(one.endpoint_id)),
-            "state": state_of(one, pending.get(one.endpoint_id, 0)),
-        }
-        for one in found
-    ]
+    waiting = _waiting({one.endpoint_id for one in found})
+    return [_shown(one, *waiting.get(one.endpoint_id, (0, None))) for one in found]
+
+
+def _shown(one: Replay, pending: int, oldest: datetime | None) -> dict[str, Any]:
+    is_prepared = one.finished_at is not None
+    is_sending = bool(oldest and one.finished_at and one.finished_at >= oldest)
+    sent = max(0, one.subjects - pending)
+    return {
+        "endpoint": one.endpoint,
+        "what": what_was_asked(one),
+        "actor": one.actor.removeprefix("user:"),
+        "reason": one.reason,
+        "created_at": one.created_at,
+        "subjects": f"{one.subjects:,}",
+        "share": share_of(one),
+        "is_prepared": is_prepared,
+        "pending": f"{pending:,}",
+        "is_pending": is_sending,
+        "sent_share": 100 * sent // one.subjects if one.subjects else 100,
+        "state": state_of(one, is_sending=is_sending),
+    }
 
 
 def what_was_asked(asked: Replay) -> str:
@@ -62,17 +68,19 @@ def share_of(asked: Replay) -> int:
     return min(99, 100 * (asked.next_seq - asked.first_seq) // length) if length > 0 else 100
 
 
-def state_of(asked: Replay, pending: int) -> str:
+def state_of(asked: Replay, *, is_sending: bool) -> str:
     """Being chosen, being sent, or over."""
     if asked.finished_at is None:
         return _("choosing, %(share)d %%") % {"share": share_of(asked)}
-    return _("being sent") if pending else _("all sent again")
+    return _("being sent") if is_sending else _("all sent again")
 
 
-def _pending(endpoints: set[int]) -> dict[int, int]:
+def _waiting(endpoints: set[int]) -> dict[int, tuple[int, datetime]]:
+    """By endpoint: subjects with replayed messages to come, and since when the oldest waits."""
     lanes = FeedLane.objects.filter(endpoint__in=endpoints, replay_until__gte=F("head_seq"))
-    counted = lanes.values("endpoint").annotate(count=Count("pk"))
-    return dict(counted.values_list("endpoint", "count"))
+    counted = lanes.values("endpoint").annotate(count=Count("pk"), oldest=Min("pending_since"))
+    rows = counted.values_list("endpoint", "count", "oldest")
+    return {key: (count, oldest) for key, count, oldest in rows}
 
 
 def _moment(moment: datetime) -> str:

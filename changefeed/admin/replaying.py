@@ -16,7 +16,7 @@ from unfold.admin import ModelAdmin
 from changefeed import lifecycle
 from changefeed.admin.base import actor_of, to_page
 from changefeed.admin.replay_form import ConfirmForm, ReplayForm
-from changefeed.admin.replay_progress import shown_replays
+from changefeed.admin.replay_progress import shown_replays, what_was_asked
 from changefeed.lifecycle import ReplayCount, Selection
 from changefeed.models import Change, Endpoint, Replay
 
@@ -69,6 +69,8 @@ class ReplayingPages(ModelAdmin):
             reason=confirm.cleaned_data["reason"],
             key=confirm.cleaned_data["key"],
         )
+        said = {"what": what_was_asked(asked), "reason": asked.reason}
+        self.log_change(request, endpoint, _("Replay of %(what)s: %(reason)s") % said)
         messages.success(request, _began(asked))
         return to_page(request, "changefeed_endpoint_replay", endpoint.pk)
 

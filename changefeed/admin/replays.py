@@ -19,12 +19,12 @@ class ReplayAdmin(ReadOnlyAdmin):
 
     change_list_template = "admin/changefeed/endpoint_list.html"
     list_before_template = "admin/changefeed/_places.html"
-    list_display = ("asked_at", "endpoint", "asked", "by", "subjects", "progress", "reason")
+    list_display = ("asked_at", "endpoint", "asked", "by", "shown_subjects", "progress", "reason")
     list_display_links = None
     list_filter = ("endpoint",)
     list_select_related = ("endpoint",)
     ordering = ("-created_at",)
-    fields = ("endpoint", "asked", "by", "reason", "asked_at", "subjects", "shown_end")
+    fields = ("endpoint", "asked", "by", "reason", "asked_at", "shown_subjects", "shown_end")
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -52,6 +52,10 @@ class ReplayAdmin(ReadOnlyAdmin):
     @display(description=_("asked for by"))
     def by(self, replay: Replay) -> str:
         return replay.actor.removeprefix("user:")
+
+    @display(description=_("subjects told again"), ordering="subjects")
+    def shown_subjects(self, replay: Replay) -> str:
+        return f"{replay.subjects:,}"
 
     @display(description=_("put before its lanes"))
     def progress(self, replay: Any) -> str:

@@ -26,9 +26,8 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 });
 
 document.addEventListener("htmx:afterRequest", (event) => {
-  const { successful, xhr } = event.detail;
   // Leaving for another page: what is pressed until it is there must do nothing.
-  if (successful && xhr.getResponseHeader("HX-Redirect")) return;
+  if (event.detail.xhr?.getResponseHeader("HX-Redirect")) return;
   delete event.target.dataset?.isSent;
 });
 

@@ -219,3 +219,36 @@ def test_without_a_script_the_picker_is_a_list_to_read(open_page, some_changes):
 
     endpoint.refresh_from_db()
     assert endpoint.kinds == ["order.held", "hold.*"]
+
+
+def test_a_dialog_takes_the_focus_keeps_it_and_gives_it_back(open_page):
+    endpoint = make_endpoint()
+    page = open_page(f"endpoint/{endpoint.pk}/change/")
+    opener = page.locator("[hx-get$='/pause/']:visible")
+
+    opener.press("Enter")
+    page.locator("#dialog textarea:focus").wait_for()
+    assert page.get_attribute("#dialog", "role") == "dialog"
+    for _step in range(8):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.getElementById('dialog').contains(document.activeElement)")
+    page.keyboard.press("Escape")
+
+    page.wait_for_function("document.activeElement.matches(\"[hx-get$='/pause/']\")")
+    assert page.is_hidden("#dialog")
+
+
+def test_pressing_a_dialog_s_button_again_and_again_acts_once(open_page):
+    endpoint = make_endpoint()
+    (old,) = endpoint.secrets
+    page = open_page(f"endpoint/{endpoint.pk}/change/")
+
+    page.locator("[hx-get$='/rotate_secret/']:visible").click()
+    page.locator("#dialog button").wait_for()
+    page.evaluate("for (let i = 0; i < 4; i++) document.querySelector('#dialog button').click()")
+    page.locator(".desk-secret").wait_for()
+
+    endpoint.refresh_from_db()
+    assert endpoint.secrets[1:] == [old]
+    assert page.inner_text(".desk-secret") == endpoint.secrets[0]
+    assert page.locator("text=perhaps by pressing twice").count() == 0

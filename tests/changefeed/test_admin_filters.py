@@ -334,7 +334,30 @@ def test_pages_say_what_a_kind_is_called():
     lane = page(client, f"feedlane/{endpoint.lanes.get().pk}/change/")
     single = page(client, f"change/{Change.objects.earliest('seq').pk}/change/")
 
+    assert 'order.held <span class="desk-muted feed-label">Order held</span>' in log
+    assert 'order.held <span class="desk-muted">Order held</span>' in lane
     for shown in (log, lane):
-        assert 'order.held <span class="desk-muted">Order held</span>' in shown
         assert "order.unheard_of" in shown
-    assert 'order.address_changed <span class="desk-muted">Address changed</span>' in single
+    address = 'order.address_changed <span class="desk-muted feed-label">Address changed</span>'
+    assert address in single
+
+
+def test_a_wrong_network_and_a_taken_name_are_explained():
+    make_endpoint(name="WMS")
+
+    response = root().post(
+        "/admin/changefeed/endpoint/add/", {**FORM, "allowed_networks": "10.20.0.0/16, 10.1/99"}
+    )
+
+    errors = response.context["adminform"].form.errors
+    assert errors["allowed_networks"] == ["“10.1/99” is not a network; write it like 10.20.0.0/16."]
+    assert errors["name"] == ["Another endpoint has this name."]
+    assert Endpoint.objects.count() == 1
+
+
+def test_networks_are_written_with_commas_or_spaces():
+    root().post(
+        "/admin/changefeed/endpoint/add/", {**FORM, "allowed_networks": "10.20.0.0/16 fd00::/8"}
+    )
+
+    assert Endpoint.objects.get().allowed_networks == ["10.20.0.0/16", "fd00::/8"]

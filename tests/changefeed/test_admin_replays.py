@@ -192,6 +192,21 @@ def test_replays_are_listed_with_their_progress(endpoint):
     assert "order O1" in page(client, "replay/")
 
 
+def test_a_replay_that_is_over_is_not_said_to_go_on_because_of_a_later_one(endpoint):
+    client = role("operations")
+    confirm(client, endpoint, scope="subject", subject="O1", reason="lost")
+    FeedLane.objects.all().delete()
+    confirm(client, endpoint, scope="subject", subject="O2", reason="lost too")
+
+    rows = ask(client, endpoint).context["replays"]
+
+    assert [(row["what"], row["state"], row["sent_share"]) for row in rows] == [
+        ("order O2", "being sent", 0),
+        ("order O1", "all sent again", 0),
+    ]
+    assert "Replay of order O2: lost too" in page(root(), f"endpoint/{endpoint.pk}/history/")
+
+
 def test_who_may_not_settle_may_not_replay(endpoint):
     client = role("supervisor")
 

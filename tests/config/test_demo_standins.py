@@ -37,6 +37,18 @@ def signed(body: bytes, *, system: str = "wms", number: int = 1) -> dict[str, st
     }
 
 
+def test_a_test_message_is_answered_and_kept_nowhere(tmp_path):
+    ping = orjson.dumps({"id": "m-1", "type": "ping", "data": {}})
+
+    async def use(client: Any) -> None:
+        answer = await client.post("/wms/feed", data=ping, headers=signed(ping))
+        assert (answer.status, await answer.text()) == (200, "ok")
+        state = await (await client.get("/state")).json()
+        assert (state["wms"]["received"], state["wms"]["forged"]) == (0, 0)
+
+    with_client(tmp_path, use)
+
+
 def with_client(home: Path, use: Callable[[Any], Awaitable[None]], config: Any = RECEIVER) -> None:
     async def run() -> None:
         stand_ins = StandIns(home, config)
