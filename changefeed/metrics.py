@@ -17,10 +17,15 @@ LEFT JOIN changefeed_feedlane AS lane ON lane.endpoint_id = endpoint.id
 GROUP BY endpoint.id ORDER BY endpoint.name
 """
 
+# One that was prepared and forgotten belongs to no session and holds everything back as well.
 _LONGEST_WRITER = """
-SELECT coalesce(max(extract(epoch FROM now() - xact_start)), 0)::double precision
-FROM pg_stat_activity
-WHERE backend_xid IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()
+SELECT coalesce(max(extract(epoch FROM now() - began)), 0)::double precision
+FROM (
+    SELECT xact_start AS began FROM pg_stat_activity
+    WHERE backend_xid IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()
+    UNION ALL
+    SELECT prepared FROM pg_prepared_xacts WHERE database = current_database()
+) AS writer
 """
 
 _OUTSIDE_PARTITIONS = (

@@ -1,4 +1,4 @@
-"""Registers the returns app and the kinds of change it records."""
+"""Registers the returns app, the kinds of change it records and the state it tells."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -10,11 +10,8 @@ class ReturnsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from changefeed import subjects
         from returns.feed_kinds import register_kinds
+        from returns.feed_state import register_state
 
         register_kinds()
-        subjects.register(
-            "return",
-            "SELECT version FROM returns_returnrequest WHERE number = %s FOR NO KEY UPDATE",
-        )
+        register_state()
