@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections, transaction
 
 from changefeed.inbound import Message, take
 from changefeed.models import Change, Inbox
+from orders.lifecycle.cancelling import cancel_order
 from orders.lifecycle.changing import change_order
 from orders.lifecycle.dispatching import dispatch_ready
 from orders.lifecycle.shipping import record_shipment_event
@@ -114,3 +115,49 @@ def test_taking_a_change_back_while_the_answer_arrives_ends_with_the_last_word()
         record_shipment_event(f"{number}-1", "freeze_ack", actor=WMS)
         assert Order.objects.get(number=number).street == home["street"]
         assert not StopRequest.objects.waiting().filter(order__number=number).exists()
+
+
+def test_a_main_order_waits_for_its_gifts_answer_in_flight() -> None:
+    """Else neither would see the other's answer, and both would wait for ever."""
+    main, gift = placed("M-1"), placed("G-1", gift_for="M-1")
+    dispatch_ready()
+    cancel_order("M-1", actor=supervisor(), reason="refund")
+    answered, go_on = threading.Event(), threading.Event()
+
+    def answer_for_gift() -> None:
+        try:
+            with transaction.atomic():
+                _answered("G-1-1")
+                answered.set()
+                go_on.wait(20)
+        finally:
+            connections.close_all()
+
+    def answer_for_main() -> None:
+        try:
+            _answered("M-1-1")
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=act) for act in (answer_for_gift, answer_for_main)]
+    threads[0].start()
+    assert answered.wait(20)
+    threads[1].start()
+    while threads[1].is_alive() and not _somebody_waits():
+        threads[1].join(0.05)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+
+    assert [Order.objects.get(pk=one.pk).state for one in (main, gift)] == ["cancelled"] * 2
+    assert not StopRequest.objects.waiting().exists()
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock')"
+        )
+        (waits,) = cursor.fetchone() or (False,)
+        return bool(waits)
