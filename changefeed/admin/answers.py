@@ -1,6 +1,7 @@
 """Attempts as pages show them: hostile text stays text, personal data stays hidden."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from changefeed.dispatch.sending import KEPT_ANSWER_CHARACTERS
 from changefeed.models import Attempt, AttemptOutcome
 
 SHOWN_CHARACTERS = 200
+_ESCAPES = re.compile(r"(?<!\\)(?:\\u[0-9a-fA-F]{4})+")
 
 # An answer may repeat anything of its request: of a batch also what was told of other subjects,
 # of a message that stands for several also the old value of the first.
@@ -86,7 +88,10 @@ def _shown(attempt: Attempt, personal: Iterable[tuple[str, str]] | None) -> str:
     """The answer without what is personal; where none came, our own account of it in words."""
     answer = attempt.answer
     if personal is not None:
-        answer = scrubbed(answer, personal, is_cut=len(answer) >= KEPT_ANSWER_CHARACTERS)
+        is_cut = len(answer) >= KEPT_ANSWER_CHARACTERS
+        answer = scrubbed(answer, personal, is_cut=is_cut)
+        # Again, for what was written in escapes all through, digits included.
+        answer = scrubbed(readable(answer), personal, is_cut=is_cut)
     return problem_words(answer) if attempt.status is None else answer
 
 
@@ -103,6 +108,19 @@ def _personal(attempts: Sequence[Attempt]) -> dict[int, set[tuple[str, str]]]:
                 if value is not None:
                     said.update(personal_values(json.loads(value), field))
     return found
+
+
+def readable(text: str) -> str:
+    r"""The text with `\u5f20` and its like as the characters they stand for, where people see them.
+
+    What does not print stays escaped, and so does what a document within a document holds.
+    """
+    return _ESCAPES.sub(lambda found: _unescaped(found[0]), text)
+
+
+def _unescaped(escapes: str) -> str:
+    characters: str = json.loads(f'"{escapes}"')
+    return characters if characters.isprintable() else escapes
 
 
 def _cut(text: str) -> str:

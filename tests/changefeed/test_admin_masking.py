@@ -4,7 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from changefeed.admin.answers import readable
 from changefeed.admin.masking import masked, personal_values, scrubbed
+from changefeed.models import FeedLane
+from tests.changefeed.admin_pages import attempt, page, role
+from tests.changefeed.rows import change, make_endpoint
 
 
 @pytest.mark.parametrize(
@@ -74,3 +78,36 @@ def _shape(value):
     if isinstance(value, list):
         return [_shape(one) for one in value]
     return type(value)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (r'{"error": "\u8d27\u53f7\u4e0d\u5b58\u5728"}', '{"error": "货号不存在"}'),
+        (r"\ud83d\ude00", "😀"),
+        (r"\u202e \u0007 \ud83d \u12", r"\u202e \u0007 \ud83d \u12"),
+        (r"{\"inner\": \"\\u5f20\"}", r"{\"inner\": \"\\u5f20\"}"),
+        (r"\u003cb\u003e", "<b>"),
+        ("plain", "plain"),
+    ],
+)
+def test_answers_are_read_without_escapes(said, shown):
+    assert readable(said) == shown
+
+
+@pytest.mark.django_db
+def test_an_escaped_answer_is_hidden_first_and_read_afterwards():
+    make_endpoint()
+    change("A")
+    attempt(
+        FeedLane.objects.get(),
+        answer=r'{"name": "\u5f20\u4e09", "error": "\u4e0d\u8ba4\u8bc6 <b> \u0031\u0033800130008"}',
+    )
+
+    shown = page(role("supervisor"), f"feedlane/{FeedLane.objects.get().pk}/change/")
+
+    assert "不认识 &lt;b&gt;" in shown
+    assert "张三" not in shown
+    assert r"\u5f20" not in shown
+    assert "138****0008" in shown
+    assert "13800130008" not in shown
