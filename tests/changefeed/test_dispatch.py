@@ -9,8 +9,12 @@ from aiohttp import web
 from django.db import connection
 from standardwebhooks import Webhook
 
+from changefeed import lifecycle
 from changefeed.dispatch.verdicts import REFUSALS_TO_PARK
+from changefeed.keys import create_key
+from changefeed.lifecycle import Selection
 from changefeed.models import Attempt, Change, Endpoint, FeedLane
+from changefeed.reading import read_page
 from changefeed.signatures import new_secret
 from tests.changefeed.conftest import drain_once, drain_until_empty, make_all_due
 from tests.changefeed.receiver import accept, answer
@@ -365,3 +369,44 @@ def test_an_endpoint_with_a_broken_secret_is_reported_not_fatal_to_others(receiv
     assert broken.state == "open"
     assert "secret" in broken.state_reason
     assert json.dumps(broken.secrets) not in broken.state_reason
+
+
+@pytest.mark.parametrize(
+    "subject", ["a\"b\\c'd", "%s{}$1", "\u2028\u202e\U0001f600", "a,b};{c", " "]
+)
+def test_a_subject_of_odd_letters_arrives_is_replayed_and_pulled(receiver, subject):
+    endpoint = make_endpoint(url=receiver.url, batch_size=2)
+    change(subject, 1)
+    change(subject, 2)
+    drain_once()
+
+    lifecycle.replay(endpoint, Selection("order", subject), actor="user:eve")
+    drain_once()
+
+    assert receiver.versions(subject) == [1, 2, 1, 2]
+    key, _plain = create_key("ERP", source="erp", scopes=["feed:read"])
+    assert [row["subject_id"] for row in read_page(key, None, 5).rows] == [subject] * 2
+
+
+def test_a_connection_closed_just_as_we_send_costs_one_counted_try(receiver):
+    """No library sends a POST again by itself: what was sent twice stands in the log twice."""
+    make_endpoint(url=receiver.url)
+    closed: list[str] = []
+
+    async def close_the_second(request, delivery):
+        if delivery.version == 2 and not closed:
+            closed.append(delivery.id)
+            request.transport.close()
+        return await accept(request, delivery)
+
+    receiver.behaviour = close_the_second
+    changes(subjects=1, versions=3)
+
+    drain_once()
+    make_all_due()
+    drain_until_empty()
+
+    assert [one.version for one in receiver.seen] == [1, 2, 2, 3]
+    logged = Attempt.objects.order_by("id").values_list("outcome", "messages")
+    assert list(logged) == [("delivered", 1), ("failed", 1), ("delivered", 1), ("delivered", 1)]
+    assert Endpoint.objects.get().state == "active"
