@@ -76,6 +76,8 @@ def preview_context(kinds: Iterable[str], fields: Iterable[str], source: str) ->
     found: Preview = preview_filters(kinds, fields, source)
     return {
         "preview": found,
+        "preview_matching": f"{found.matching:,}",
+        "preview_total": f"{found.total:,}",
         "preview_share": f"{found.matching / found.total:.0%}" if found.total else "",
     }
 
