@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from changefeed.models import GONE_REASON
+
 _LAGS = """
 SELECT endpoint.id, endpoint.name, endpoint.state,
        count(lane.id) AS pending_lanes,
@@ -11,7 +13,8 @@ SELECT endpoint.id, endpoint.name, endpoint.state,
        coalesce(extract(epoch FROM now() - min(lane.pending_since)), 0)::double precision,
        coalesce(extract(epoch FROM now() - min(lane.pending_since)
                                            FILTER (WHERE lane.due_at IS NOT NULL)),
-                0)::double precision
+                0)::double precision,
+       endpoint.state = 'paused' AND endpoint.state_reason = %s AS is_gone
 FROM changefeed_endpoint AS endpoint
 LEFT JOIN changefeed_feedlane AS lane ON lane.endpoint_id = endpoint.id
 GROUP BY endpoint.id ORDER BY endpoint.name
@@ -37,7 +40,8 @@ _OUTSIDE_PARTITIONS = (
 class EndpointLag:
     """One endpoint's backlog: subjects waiting, of them parked, and the oldest wait in seconds.
 
-    `oldest_moving_seconds` leaves the parked ones out.
+    `oldest_moving_seconds` leaves the parked ones out; `is_gone` when the endpoint itself said that
+    it takes no more messages.
     """
 
     endpoint_id: int
@@ -47,6 +51,7 @@ class EndpointLag:
     parked_lanes: int
     oldest_pending_seconds: float
     oldest_moving_seconds: float
+    is_gone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class FeedFigures:
 def endpoint_lags() -> list[EndpointLag]:
     """Backlog per endpoint, by name; reads every pending lane once."""
     with connection.cursor() as cursor:
-        cursor.execute(_LAGS)
+        cursor.execute(_LAGS, (GONE_REASON,))
         return [EndpointLag(*row) for row in cursor.fetchall()]
 
 

@@ -31,7 +31,11 @@ _ENDPOINTS = f"""
     GROUP BY endpoint_id
 )
 SELECT endpoint.id, endpoint.name, endpoint.state, lane.id, lane.state, lane.pending_since,
-       coalesce(array_agg(said.seq ORDER BY said.seq) FILTER (WHERE said.seq IS NOT NULL), '{{}}'),
+       coalesce(array_agg(said.seq ORDER BY said.seq) FILTER (
+           WHERE said.at >= endpoint.created_at OR said.seq >= lane.head_seq
+              OR said.seq = ANY (arrived.seqs)), '{{}}'),
+       coalesce(bool_or(said.at < endpoint.created_at AND said.seq < coalesce(
+           lane.head_seq, said.seq + 1)), false),
        coalesce(array_agg(said.seq ORDER BY said.seq) FILTER (
            WHERE said.seq >= lane.head_seq AND said.seq <= lane.last_seq
              AND said.seq <> ALL (coalesce(lane.delivered_seqs, '{{}}'))), '{{}}'),
@@ -44,8 +48,7 @@ FROM changefeed_endpoint AS endpoint
 LEFT JOIN changefeed_feedlane AS lane ON lane.endpoint_id = endpoint.id
   AND lane.subject_kind = %(kind)s AND lane.subject_id = %(id)s
 LEFT JOIN arrived ON arrived.endpoint_id = endpoint.id
-LEFT JOIN said ON (said.at >= endpoint.created_at OR said.seq >= lane.head_seq)
-  AND changefeed_wants(endpoint.kinds, endpoint.fields, said.kind, said.field)
+LEFT JOIN said ON changefeed_wants(endpoint.kinds, endpoint.fields, said.kind, said.field)
   AND NOT changefeed_is_echo(endpoint.source, said.source, said.echo, said.field, said.new)
 GROUP BY endpoint.id, lane.id, arrived.seqs, arrived.times ORDER BY endpoint.name
 """
@@ -86,7 +89,8 @@ class News:
 class Told:
     """One endpoint and one subject: sequences that it takes, and of these what is still to come.
 
-    `arrivals` are (last sequence, when) of acknowledged requests, oldest first.
+    `is_newcomer` when it takes changes that were recorded before it was connected, and of which
+    it was not told. `arrivals` are (last sequence, when) of acknowledged requests, oldest first.
     """
 
     endpoint_id: int
@@ -96,6 +100,7 @@ class Told:
     lane_state: str
     pending_since: datetime | None
     wanted: frozenset[int]
+    is_newcomer: bool
     pending: frozenset[int]
     is_again: bool
     skipped: frozenset[int]
@@ -139,6 +144,7 @@ def told_about(subject_kind: str, subject_id: str) -> list[Told]:
         Told(
             *(endpoint_id, name, state, lane_id, lane_state or "", since),
             wanted=frozenset(wanted),
+            is_newcomer=is_newcomer,
             pending=frozenset(pending),
             is_again=bool(pending) and min(pending) <= replay_until,
             skipped=frozenset(skipped),
@@ -147,6 +153,7 @@ def told_about(subject_kind: str, subject_id: str) -> list[Told]:
         for (
             *(endpoint_id, name, state, lane_id, lane_state, since),
             wanted,
+            is_newcomer,
             pending,
             replay_until,
             skipped,

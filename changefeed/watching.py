@@ -50,6 +50,8 @@ def conditions(
             found.append(Condition(AlertKind.PARKED, lag.endpoint_id, lag.name, lag.parked_lanes))
         if lag.state in (EndpointState.OPEN, EndpointState.HALF_OPEN):
             found.append(Condition(AlertKind.BREAKER, lag.endpoint_id, lag.name, lag.pending_lanes))
+        if lag.is_gone:
+            found.append(Condition(AlertKind.GONE, lag.endpoint_id, lag.name, lag.pending_lanes))
         behind = lag.oldest_moving_seconds
         if behind >= settings.FEED_ALERT_LAG_SECONDS:
             found.append(Condition(AlertKind.LAG, lag.endpoint_id, lag.name, behind))
@@ -99,6 +101,17 @@ def _line(alert: FeedAlert) -> str:
                 ngettext(
                     "%(name)s: not answering, %(count)d subject waiting",
                     "%(name)s: not answering, %(count)d subjects waiting",
+                    count,
+                )
+                % named
+            )
+        case AlertKind.GONE:
+            return (
+                ngettext(
+                    "%(name)s: takes no more messages at its address and is paused, "
+                    "%(count)d subject waiting",
+                    "%(name)s: takes no more messages at its address and is paused, "
+                    "%(count)d subjects waiting",
                     count,
                 )
                 % named

@@ -83,7 +83,7 @@ class EndpointAdmin(ReplayingPages, EndpointActs):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Endpoint]:
         found: QuerySet[Endpoint] = super().get_queryset(request)
-        about_endpoints = (AlertKind.PARKED, AlertKind.BREAKER, AlertKind.LAG)
+        about_endpoints = (AlertKind.PARKED, AlertKind.BREAKER, AlertKind.GONE, AlertKind.LAG)
         open_alerts = FeedAlert.objects.filter(
             kind__in=about_endpoints, key=OuterRef("pk"), cleared_at=None
         ).order_by()

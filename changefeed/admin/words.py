@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from changefeed.admin.problems import problem_words
-from changefeed.models import Endpoint, EndpointState
+from changefeed.models import GONE_REASON, Endpoint, EndpointState
 
 # In English the word is the code, by which a subject is also sought.
 _SUBJECTS = {
@@ -21,8 +21,6 @@ _SUBJECTS = {
     "list": gettext_lazy("list"),
     "snooze": gettext_lazy("snooze"),
 }
-# What an endpoint that is gone for good leaves as its reason: see changefeed.dispatch.breaker.
-_GONE = "HTTP 410"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class StateWords:
 def state_words(endpoint: Endpoint, now: datetime) -> StateWords:
     """Whether the endpoint answers, and if not, until when nothing is sent and why."""
     match endpoint.state:
-        case EndpointState.PAUSED if endpoint.state_reason == _GONE:
+        case EndpointState.PAUSED if endpoint.state_reason == GONE_REASON:
             sentence = _(
                 "It answered that nothing receives messages at this address any more, so sending "
                 "was paused. Correct the address or remove the endpoint; after a test message, "

@@ -10,6 +10,10 @@ from changefeed.validation import validate_address, validate_network
 MOST_PER_BATCH = 500
 
 
+GONE_REASON = "HTTP 410"
+"""Why an endpoint is paused that said that it takes no more messages."""
+
+
 class EndpointState(models.TextChoices):
     """Breaker of one endpoint: active → open → half_open (one probe) → active; or paused."""
 

@@ -51,8 +51,8 @@ class FeedLane(models.Model):
     replay_until = models.BigIntegerField(_("replayed up to"), null=True, editable=False)
 
     class Meta:
-        verbose_name = _("feed lane")
-        verbose_name_plural = _("feed lanes")
+        verbose_name = _("waiting lane")
+        verbose_name_plural = _("waiting lanes")
         constraints = [
             models.UniqueConstraint(
                 fields=["endpoint", "subject_kind", "subject_id"],

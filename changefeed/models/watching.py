@@ -11,6 +11,7 @@ class AlertKind(models.TextChoices):
 
     PARKED = "parked", _("subjects wait for a person")
     BREAKER = "breaker", _("an endpoint does not answer")
+    GONE = "gone", _("an address takes no more messages")
     LAG = "lag", _("an endpoint is behind")
     CONSUMER = "consumer", _("a consumer has stopped pulling")
     WRITER = "writer", _("a long transaction holds pulling consumers back")

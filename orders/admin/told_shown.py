@@ -73,6 +73,11 @@ class Telling:
         return sorted(shown, key=lambda one: not one.is_late)
 
     def _endpoint(self, told: Told) -> ShownSystem:
+        if not told.wanted and told.is_newcomer:
+            return ShownSystem(
+                *(told.name, self._link(told), _("was connected after this order changed last")),
+                more=_("A replay would tell it what came before."),
+            )
         if not told.wanted:
             return ShownSystem(told.name, self._link(told), _("takes nothing of this order"))
         if told.pending:

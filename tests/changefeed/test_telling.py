@@ -42,6 +42,33 @@ def test_what_an_endpoint_takes_and_still_waits_for():
     assert some.news_of([first]).outcome == "unasked"
 
 
+def test_who_came_later_takes_what_it_was_not_told():
+    change("O1")
+    make_endpoint(name="late")
+    make_endpoint(name="elsewhere", kinds=["return.*"])
+
+    elsewhere, late = told_about("order", "O1")
+
+    assert (late.wanted, late.is_newcomer) == (frozenset(), True)
+    assert (elsewhere.wanted, elsewhere.is_newcomer) == (frozenset(), False)
+    change("O1", 2)
+    _elsewhere, late = told_about("order", "O1")
+    assert (late.wanted, late.pending) == (frozenset(seqs()[1:]), frozenset(seqs()[1:]))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_came_later_knows_what_was_replayed(receiver):
+    change("O1")
+    endpoint = make_endpoint(url=receiver.url)
+    lifecycle.replay(endpoint, lifecycle.Selection("order", "O1"), actor="user:1", reason="new")
+
+    assert drain_once() == 1
+
+    (told,) = told_about("order", "O1")
+    assert (told.wanted, told.pending) == (frozenset(seqs()), frozenset())
+    assert told.news_of(seqs()).outcome == "arrived"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_what_arrived_says_when(receiver):
     make_endpoint(receiver.url)

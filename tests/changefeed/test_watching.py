@@ -6,11 +6,13 @@ import apprise
 import pytest
 from django.db import connection
 
-from changefeed import tasks, watching
+from changefeed import lifecycle, tasks, watching
 from changefeed.clock import database_now
 from changefeed.keys import create_key
 from changefeed.models import AlertDigest, Endpoint, FeedAlert, FeedLane, LagSample, PullCursor
 from changefeed.reading import read_page
+from tests.changefeed.conftest import drain_once
+from tests.changefeed.receiver import answer
 from tests.changefeed.rows import change, make_endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -211,6 +213,36 @@ def test_without_a_service_the_alert_is_logged(settings, capsys):
     watching.watch()
 
     assert AlertDigest.objects.get(kind="parked").unsent == ""
+
+
+def test_an_address_that_takes_no_more_messages_is_told_at_once(told, receiver):
+    receiver.behaviour = answer(410)
+    endpoint = make_endpoint(name="WMS", url=receiver.url)
+    change("A")
+    drain_once()
+    endpoint.refresh_from_db()
+    assert (endpoint.state, endpoint.state_reason) == ("paused", "HTTP 410")
+
+    watching.watch()
+
+    heading = "Sluice change feed\nan address takes no more messages"
+    assert told == [
+        f"{heading}\nWMS: takes no more messages at its address and is paused, 1 subject waiting"
+    ]
+    lifecycle.resume_endpoint(endpoint, actor="user:eve")
+    pass_time(minutes=20)
+    watching.watch()
+    assert told[1:] == [f"{heading}\nWMS: over"]
+
+
+def test_a_pause_by_a_person_alerts_nobody(told):
+    endpoint = make_endpoint(name="WMS", url="https://wms.example/hook")
+    change("A")
+    lifecycle.pause_endpoint(endpoint, actor="user:eve", reason="moving house")
+
+    watching.watch()
+
+    assert told == []
 
 
 def test_a_consumer_that_stopped_pulling_is_told_while_changes_wait_for_it(told):
