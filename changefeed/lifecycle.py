@@ -9,6 +9,7 @@ from django.db.models import BooleanField, Max
 from django.db.models.expressions import RawSQL
 
 from changefeed import subjects
+from changefeed.calling_off import call_off, continue_calling_off
 from changefeed.clock import database_now
 from changefeed.dispatch.coalescing import CHANGES_IN_VIEW, coalesce
 from changefeed.errors import NotParked, ReasonMissing
@@ -22,6 +23,8 @@ __all__ = [
     "ReplayCount",
     "Selection",
     "add_endpoint",
+    "call_off",
+    "continue_calling_off",
     "continue_replays",
     "count_replay",
     "head_of",

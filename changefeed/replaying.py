@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
+from changefeed.calling_off import is_calling_off
 from changefeed.errors import BadSelection
 from changefeed.giving_way import StillHeld, give_way
 from changefeed.models import Endpoint, Replay
@@ -69,14 +70,17 @@ WITH chosen AS (
     )
 )
 INSERT INTO changefeed_feedlane AS lane (
-    endpoint_id, subject_kind, subject_id, head_seq, last_seq, due_at, pending_since, replay_until
+    endpoint_id, subject_kind, subject_id, head_seq, last_seq, due_at, pending_since, replay_until,
+    fresh_from
 )
 SELECT %(endpoint)s, subject_kind, subject_id, first_seq, first_seq, clock_timestamp(),
-       clock_timestamp(), first_seq
+       clock_timestamp(), first_seq, first_seq + 1
 FROM begins_here ORDER BY subject_kind, subject_id
 ON CONFLICT (endpoint_id, subject_kind, subject_id) DO UPDATE
 SET replay_until = greatest(lane.replay_until, lane.head_seq - 1,
                             (SELECT max(seq) FROM unnest(lane.delivered_seqs) AS ahead(seq))),
+    fresh_from = CASE WHEN lane.fresh_from > lane.head_seq THEN lane.fresh_from
+                      ELSE lane.head_seq END,
     delivered_seqs = NULL, head_seq = excluded.head_seq
 WHERE lane.head_seq > excluded.head_seq
 RETURNING id, xmax = 0 AS is_new
@@ -86,7 +90,8 @@ RETURNING id, xmax = 0 AS is_new
 # visible now is all that was told before.
 _REACH_NEWEST = """
 UPDATE changefeed_feedlane AS lane
-SET last_seq = greatest(last_seq, newest.seq), replay_until = greatest(replay_until, newest.seq)
+SET last_seq = greatest(last_seq, newest.seq), replay_until = greatest(replay_until, newest.seq),
+    fresh_from = greatest(fresh_from, newest.seq + 1)
 FROM unnest(%(ids)s::bigint[]) AS new_lane(id), LATERAL (
     SELECT max(seq) AS seq FROM changefeed_change AS change, changefeed_feedlane AS told
     WHERE told.id = new_lane.id AND change.subject_kind = told.subject_kind
@@ -173,7 +178,7 @@ def replay(
 def continue_replays(seconds: float) -> int:
     """Go on with replays not yet all under way; how many are still left after so many seconds."""
     ends_at = time.monotonic() + seconds
-    unfinished = Replay.objects.filter(finished_at=None)
+    unfinished = Replay.objects.filter(finished_at=None, called_off_at=None)
     for key in list(unfinished.order_by("created_at").values_list("pk", flat=True)):
         _advance(key, ends_at)
     return unfinished.count()
@@ -192,8 +197,9 @@ def _advance(key: uuid.UUID, ends_at: float) -> None:
 def _advance_once(key: uuid.UUID) -> bool:
     """Put one chunk before its lanes; whether there is more to do, and for us."""
     locked = Replay.objects.select_for_update(skip_locked=True, of=("self",))
-    asked = locked.select_related("endpoint").filter(pk=key, finished_at=None).first()
-    if asked is None:
+    waiting = locked.select_related("endpoint").filter(pk=key, finished_at=None, called_off_at=None)
+    asked = waiting.first()
+    if asked is None or is_calling_off(asked.endpoint_id):
         return False
     keep_all()
     upper = min(asked.next_seq + CHUNK, asked.last_seq + 1)

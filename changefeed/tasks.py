@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
-from changefeed import replaying, restored, retention, waits, watching
+from changefeed import calling_off, replaying, restored, retention, waits, watching
 from changefeed.dispatch.horizon import horizon_of_process
 from changefeed.dispatch.loop import drain
 
@@ -64,7 +64,8 @@ def purge_delivered() -> list[str]:
 
 @shared_task(ignore_result=True, soft_time_limit=60, time_limit=90, expires=10)
 def continue_replays() -> int:
-    """Go on with replays too long for whoever asked for them; how many are left."""
+    """Go on with replays too long for whoever asked for them, or called off; how many are left."""
+    calling_off.continue_calling_off(REPLAY_SECONDS)
     return replaying.continue_replays(REPLAY_SECONDS)
 
 

@@ -25,10 +25,14 @@ def shown_replays(replays: Iterable[Replay]) -> list[dict[str, Any]]:
 
 
 def _shown(one: Replay, pending: int, oldest: datetime | None) -> dict[str, Any]:
-    is_prepared = one.finished_at is not None
-    is_sending = bool(oldest and one.finished_at and one.finished_at >= oldest)
+    is_called_off = one.called_off_at is not None
+    is_prepared = one.finished_at is not None or is_called_off
+    is_sending = bool(
+        not is_called_off and oldest and one.finished_at and one.finished_at >= oldest
+    )
     sent = max(0, one.subjects - pending)
     return {
+        "replay": one,
         "endpoint": one.endpoint,
         "what": what_was_asked(one),
         "actor": one.actor.removeprefix("user:"),
@@ -39,6 +43,7 @@ def _shown(one: Replay, pending: int, oldest: datetime | None) -> dict[str, Any]
         "is_prepared": is_prepared,
         "pending": f"{pending:,}",
         "is_pending": is_sending,
+        "is_over": bool(one.finished_at and not is_sending),
         "sent_share": 100 * sent // one.subjects if one.subjects else 100,
         "state": state_of(one, is_sending=is_sending),
     }
@@ -69,7 +74,11 @@ def share_of(asked: Replay) -> int:
 
 
 def state_of(asked: Replay, *, is_sending: bool) -> str:
-    """Being chosen, being sent, or over."""
+    """Being chosen, being sent, called off, or over."""
+    if asked.called_off_at:
+        if asked.finished_at is None:
+            return _("being called off")
+        return _("called off by %(name)s") % {"name": asked.called_off_by.removeprefix("user:")}
     if asked.finished_at is None:
         return _("choosing, %(share)d %%") % {"share": share_of(asked)}
     return _("being sent") if is_sending else _("all sent again")
@@ -77,7 +86,7 @@ def state_of(asked: Replay, *, is_sending: bool) -> str:
 
 def _waiting(endpoints: set[int]) -> dict[int, tuple[int, datetime]]:
     """By endpoint: subjects with replayed messages to come, and since when the oldest waits."""
-    lanes = FeedLane.objects.filter(endpoint__in=endpoints, replay_until__gte=F("head_seq"))
+    lanes = FeedLane.objects.filter(endpoint__in=endpoints, fresh_from__gt=F("head_seq"))
     counted = lanes.values("endpoint").annotate(count=Count("pk"), oldest=Min("pending_since"))
     rows = counted.values_list("endpoint", "count", "oldest")
     return {key: (count, oldest) for key, count, oldest in rows}

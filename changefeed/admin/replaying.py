@@ -5,12 +5,13 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError, connection, transaction
-from django.db.models import Max, Min
+from django.db.models import Max, Min, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
 from changefeed import lifecycle
@@ -29,8 +30,10 @@ class ReplayingPages(ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.replay_page)
+        call_off = self.admin_site.admin_view(require_POST(self.call_off))
         return [
             path("<int:object_id>/replay/", view, name="changefeed_endpoint_replay"),
+            path("<int:object_id>/replay/call-off/", call_off, name="changefeed_endpoint_call_off"),
             *super().get_urls(),
         ]
 
@@ -53,6 +56,21 @@ class ReplayingPages(ModelAdmin):
             counted = _counted(endpoint, wish.cleaned_data["selection"])
             counted["confirm"] = ConfirmForm.fresh()
         return self._shown(request, endpoint, wish=wish, **counted)
+
+    def call_off(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """End what is being sent again; pressed twice, the second time finds nothing to end."""
+        if not self.has_replay_permission(request):
+            raise PermissionDenied
+        endpoint = get_object_or_404(Endpoint, pk=object_id)
+        if lifecycle.call_off(endpoint, actor=actor_of(request.user)):
+            self.log_change(request, endpoint, _("Replays called off"))
+            messages.success(
+                request,
+                _("Nothing more is sent again. What was pending still comes, in order."),
+            )
+        else:
+            messages.info(request, _("Nothing was being sent again any more."))
+        return to_page(request, "changefeed_endpoint_replay", endpoint.pk)
 
     def _replay(self, request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
         wish, confirm = ReplayForm(request.POST), ConfirmForm(request.POST)
@@ -86,10 +104,17 @@ class ReplayingPages(ModelAdmin):
                 "content_title": title,
                 "opts": self.opts,
                 "endpoint": endpoint,
-                "replays": shown_replays(found[:SHOWN_REPLAYS]),
+                **_so_far(found),
                 **context,
             },
         )
+
+
+def _so_far(found: QuerySet[Replay]) -> dict[str, Any]:
+    """The latest replays, and whether there is one to call off."""
+    shown = shown_replays(found[:SHOWN_REPLAYS])
+    is_under_way = any(not one["is_over"] and not one["replay"].called_off_at for one in shown)
+    return {"replays": shown, "is_under_way": is_under_way}
 
 
 def _counted(endpoint: Endpoint, selection: Selection) -> dict[str, Any]:

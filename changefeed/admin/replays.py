@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from changefeed.admin.base import ReadOnlyAdmin
-from changefeed.admin.replay_progress import share_of, what_was_asked
+from changefeed.admin.replay_progress import share_of, state_of, what_was_asked
 from changefeed.admin.words import exact
 from changefeed.models import Replay
 
@@ -59,4 +59,6 @@ class ReplayAdmin(ReadOnlyAdmin):
 
     @display(description=_("put before its lanes"))
     def progress(self, replay: Any) -> str:
+        if replay.called_off_at:
+            return state_of(replay, is_sending=False)
         return f"{share_of(replay)} %"

@@ -21,7 +21,8 @@ class FeedLane(models.Model):
     """Pending changes of one subject for one endpoint; the row exists only while some are pending.
 
     `head_seq` and `last_seq` bound them; of these, `delivered_seqs` have arrived ahead of the head,
-    and those up to `replay_until` are told once more. A parked lane has no `due_at`. The foreign
+    and those up to `replay_until` are told once more. While the head is below `fresh_from`, a
+    replay was put before what was pending then. A parked lane has no `due_at`. The foreign
     key has no database constraint: its check would lock the endpoint's row in every writing
     transaction.
     """
@@ -49,6 +50,7 @@ class FeedLane(models.Model):
         models.BigIntegerField(), verbose_name=_("delivered ahead"), null=True, editable=False
     )
     replay_until = models.BigIntegerField(_("replayed up to"), null=True, editable=False)
+    fresh_from = models.BigIntegerField(_("pending before the replay"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("waiting lane")

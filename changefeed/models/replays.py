@@ -14,7 +14,8 @@ class Replay(models.Model):
     `id` comes from whoever asks, so that asking twice is asking once. Chosen are the changes of
     one subject or of all, recorded between `since` and `until` where given; every subject they
     belong to is told again from the first of them up to its newest. Of the sequences
-    `first_seq` to `last_seq`, `next_seq` is the first not looked at yet.
+    `first_seq` to `last_seq`, `next_seq` is the first not looked at yet. One that was called off
+    is finished when no lane has messages of it left.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -33,6 +34,8 @@ class Replay(models.Model):
     subjects = models.PositiveIntegerField(_("subjects told again"), default=0)
     created_at = models.DateTimeField(_("asked for at"), auto_now_add=True)
     finished_at = models.DateTimeField(_("all under way at"), null=True)
+    called_off_at = models.DateTimeField(_("called off at"), null=True)
+    called_off_by = models.TextField(_("called off by"), blank=True)
 
     class Meta:
         verbose_name = _("replay")

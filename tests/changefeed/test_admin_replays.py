@@ -207,6 +207,42 @@ def test_a_replay_that_is_over_is_not_said_to_go_on_because_of_a_later_one(endpo
     assert "Replay of order O2: lost too" in page(root(), f"endpoint/{endpoint.pk}/history/")
 
 
+def call_off(client, endpoint, **more):
+    return client.post(
+        f"/admin/changefeed/endpoint/{endpoint.pk}/replay/call-off/", follow=True, **more
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_replay_can_be_called_off_once(endpoint):
+    client = role("operations")
+    assert "Call off" not in ask(client, endpoint).content.decode()
+    confirm(client, endpoint, scope="all")
+    assert "Call off" in ask(client, endpoint).content.decode()
+
+    said = call_off(client, endpoint).content.decode()
+
+    assert "Nothing more is sent again. What was pending still comes, in order." in said
+    assert not FeedLane.objects.exists()
+    (row,) = ask(client, endpoint).context["replays"]
+    assert (row["is_over"], row["is_pending"]) == (True, False)
+    assert row["state"] == f"called off by {Replay.objects.get().called_off_by[5:]}"
+    assert "Call off" not in ask(client, endpoint).content.decode()
+    assert "Nothing was being sent again any more." in call_off(client, endpoint).content.decode()
+    assert "Replays called off" in page(root(), f"endpoint/{endpoint.pk}/history/")
+
+
+def test_who_may_not_replay_may_not_call_off(endpoint):
+    confirm(role("operations"), endpoint, scope="all")
+
+    assert call_off(role("supervisor"), endpoint).status_code == 403
+    url = f"/admin/changefeed/endpoint/{endpoint.pk}/replay/call-off/"
+    assert role("operations").get(url).status_code == 405
+
+    assert Replay.objects.get().called_off_at is None
+    assert FeedLane.objects.count() == 3
+
+
 def test_who_may_not_settle_may_not_replay(endpoint):
     client = role("supervisor")
 
