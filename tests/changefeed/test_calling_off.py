@@ -38,18 +38,20 @@ def test_nothing_more_is_told_again_and_what_came_since_is(receiver):
     receiver.seen.clear()
     asked = lifecycle.replay(endpoint, EVERYTHING, actor="user:eve")
     change("O1", 3)
-    since = FeedLane.objects.get(subject_id="O1").pending_since
+    since = FeedLane.objects.get(subject_id="O1")
 
     assert lifecycle.call_off(endpoint, actor="user:ada") == 1
 
     (lane,) = FeedLane.objects.all()
     told_before = Change.objects.get(subject_id="O1", subject_version=2)
     assert (lane.subject_id, lane.head_seq) == ("O1", told_before.seq + 1)
-    assert lane.pending_since > since
+    assert lane.pending_since > since.pending_since
     assert drain_until_empty() == 1
     assert told(receiver) == [("O1", 3, False)]
     asked.refresh_from_db()
     assert asked.called_off_by == "user:ada"
+    assert asked.called_off_at is not None
+    assert asked.finished_at is not None
     assert asked.called_off_at <= asked.finished_at
 
     assert lifecycle.call_off(endpoint, actor="user:bob") == 0

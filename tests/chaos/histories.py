@@ -177,7 +177,8 @@ class Replay:
     """A request to tell an endpoint again, made between two moments, and what it must tell.
 
     `subjects` are those that it names, none for all. `ids` are what it must tell: of each subject
-    all from the first chosen change on that was committed before it was asked for.
+    all from the first chosen change on that was committed before it was asked for. One that
+    `is_called_off`, by when it ended, need not tell anything.
     """
 
     endpoint: str
@@ -185,6 +186,7 @@ class Replay:
     ended: float
     subjects: list[str]
     ids: list[str]
+    is_called_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -302,6 +302,7 @@ NEMESES = {
         Nemesis("rotate", "secrets are rotated", rotate),
         Nemesis("purge", "retention runs, target dead", purge, prepare=make_room),
         Nemesis("replay", "replays while a target fails", people.ask_again),
+        Nemesis("call-off", "replays called off on their way", people.call_off),
         Nemesis("pause", "a person pauses long drains", people.pause),
         Nemesis("park", "parked lanes skipped and resumed", people.park),
     )

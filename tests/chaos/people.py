@@ -9,8 +9,10 @@ from typing import Any
 from django.db.models import Q
 
 from changefeed import replaying
+from changefeed.calling_off import is_calling_off
 from changefeed.lifecycle import (
     Selection,
+    continue_calling_off,
     continue_replays,
     pause_endpoint,
     replay,
@@ -18,6 +20,7 @@ from changefeed.lifecycle import (
     resume_lane,
     skip_change,
 )
+from changefeed.lifecycle import call_off as call_replays_off
 from changefeed.models import Change, FeedLane, LaneState
 from config.embedded.servers import wait_until
 from tests.chaos import exporting
@@ -98,6 +101,42 @@ def _ask(
         replay(episode.endpoint(name), selection, actor=ACTOR, reason="a receiver was restored")
     subjects = [subject] if subject else []
     history.replays.append(Replay(name, began, time.monotonic(), subjects, ids))
+
+
+def call_off(episode: Episode) -> None:
+    """Replays of everything, called off: while choosing, while refused, while on their way."""
+    episode.sleep(0.3)
+    with episode.faulty_targets("500"):
+        episode.sleep(0.2)
+        _ask_and_call_off(episode, TARGET, 0.3)
+        _ask_and_call_off(episode, BATCHED, 0.0, in_chunks=True)
+        _ask_and_call_off(episode, NEWEST, 0.1)
+    for name in (TARGET, BATCHED, NEWEST, WITNESS, TARGET):
+        _ask_and_call_off(episode, name, 0.03)
+        episode.sleep(0.2)
+
+
+def _ask_and_call_off(
+    episode: Episode, name: str, seconds: float, *, in_chunks: bool = False
+) -> None:
+    """Ask for everything again and think better of it; what is on record must come all the same."""
+    usual = replaying.CHUNK, replaying.INLINE_SECONDS
+    if in_chunks:
+        replaying.CHUNK, replaying.INLINE_SECONDS = 60, 0.02
+    began = time.monotonic()
+    try:
+        replay(episode.endpoint(name), Selection(), actor=ACTOR)
+    finally:
+        replaying.CHUNK, replaying.INLINE_SECONDS = usual
+    episode.sleep(seconds)
+    if not call_replays_off(episode.endpoint(name), actor=ACTOR):
+        episode.history.missed.append(f"a replay to {name} was over before it was called off")
+    key = episode.endpoint(name).pk
+    while is_calling_off(key) and time.monotonic() < began + 20:
+        continue_calling_off(0.5)
+    episode.history.replays.append(
+        Replay(name, began, time.monotonic(), [], [], is_called_off=True)
+    )
 
 
 def _replay_in_chunks(episode: Episode, name: str, selection: Selection) -> None:

@@ -56,6 +56,15 @@ def test_nothing_is_first_told_as_a_replay():
     assert found.words == "1 changes reached a first as replays"
 
 
+def test_a_replay_that_was_called_off_may_leave_a_gap():
+    gap = (delivery(3, 3.0), again(1, 4.0), again(3, 5.0))
+    asked_once = asked(subjects=("probe:P1",))
+    called_off = replace(asked_once, is_called_off=True)
+    for replay, words in ((asked_once, 1), (called_off, 0)):
+        told = history(*TOLD, *gap, seqs=(1, 2, 3), replays=[replay])
+        assert len(checks_delivery.in_order(told)) == words
+
+
 @pytest.mark.parametrize(
     ("deliveries", "replays", "words"),
     [

@@ -286,6 +286,21 @@ def skip_all(_episode: Any) -> Callable[[], None]:
     return undo
 
 
+def rash_call_off(_episode: Any) -> Callable[[], None]:
+    """Call a replay off with all that waits behind it."""
+    from changefeed import calling_off
+
+    careful = calling_off._RELEASE
+    calling_off._RELEASE = swapped(
+        careful, "lease_id IS NULL AND fresh_from > last_seq AS is_over", "true AS is_over"
+    )
+
+    def undo() -> None:
+        calling_off._RELEASE = careful
+
+    return undo
+
+
 def silent_lag(_episode: Any) -> Callable[[], None]:
     """Report that nobody waits."""
     from tests.chaos import episode as module
@@ -333,6 +348,7 @@ VARIANTS = {
         _variant("silent-lag", "reports no lag", "dead", {15}, runner=silent_lag),
         _variant("heedless", "goes on sending when paused", "pause", {18}, heedless),
         _variant("mute-replay", "replays without saying so", "replay", {5}, mute_replays),
+        _variant("rash", "calls off what was pending too", "call-off", {1}, runner=rash_call_off),
         _variant("skip-all", "skips a whole subject", "park", {1}, runner=skip_all),
         _variant("leaky-lanes", "keeps empty lanes", "calm", {1, 16}, leaky_lanes),
     )
