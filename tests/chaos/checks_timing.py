@@ -156,8 +156,9 @@ def lag_is_told(history: History) -> list[Violation] | None:
             # Of what the product's own acts wrote, nobody noted when it was committed.
             began, ended = written.get(change.token, (change.at, math.inf))
             times = Times(began, ended)
-            if change.id in answers:
-                times.seen, times.known = answers[change.id].ended, latest[change.id].ended
+            if first := answers.get(change.id):
+                # A broken feed may have told it as a replay only.
+                times.seen, times.known = first.ended, latest.get(change.id, first).ended
             pending[endpoint.name].append(times)
         for gap in gaps_of(endpoint.name, history).values():
             at = next((one.at for one in history.changes if one.id == gap.id), gap.began)
