@@ -46,6 +46,7 @@ MAY = {
     "apikey_add": ({ROOT}, {ROOT}),
     "endpoint_preview": (ALL_VIEWERS, ALL_VIEWERS),
     "endpoint_replay": ({ROOT, OPERATIONS}, {ROOT, OPERATIONS}),
+    "endpoint_call_off": (set(), {ROOT, OPERATIONS}),
     "apikey_revoke": ({ROOT}, {ROOT}),
     "feedlane_resume": ({ROOT, OPERATIONS}, {ROOT, OPERATIONS}),
     "feedlane_skip": ({ROOT, OPERATIONS}, {ROOT, OPERATIONS}),

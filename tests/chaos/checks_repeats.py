@@ -120,16 +120,19 @@ def wakings(history: History, fault: Fault) -> list[int]:
             requests[one.request].setdefault(one.subject, one)
     if not requests:
         return []
-    pending: dict[str, int] = {}
+    pending: dict[str, str] = {}
     for endpoint in history.endpoints:
         for change in wanted_by(endpoint, history):
             name = f"{endpoint.name} {change.subject}"
             if change.seq >= fault.heads.get(name, math.inf):
-                pending.setdefault(name, change.seq)
+                pending.setdefault(name, change.id)
     found = [
         request
         for request, begins in requests.items()
-        if all(one.seq == pending.get(f"{one.endpoint} {one.subject}") for one in begins.values())
+        if all(
+            pending.get(f"{one.endpoint} {one.subject}") in one.stands_for
+            for one in begins.values()
+        )
     ]
     # Their time is over when they are written, so that nobody waits for the answer. The receiver
     # may have been quicker a few times.

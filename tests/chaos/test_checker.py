@@ -291,6 +291,20 @@ def test_a_stopped_dispatcher_may_write_few_requests_when_it_goes_on():
     assert len(found((3, "probe:P1"))) == 1
 
 
+def test_what_is_written_on_waking_may_be_several_changes_in_one():
+    """Begun with what was pending first, and named after the newest of them."""
+    stop = Fault("stop", 0.5, 9.0, heads={"a probe:P1": 1})
+    first = [delivery(1, 7.0, covers=["id1"]), delivery(3, 7.2, covers=["id2", "id3"])]
+
+    def found(*covers: str):
+        late = delivery(2, 9.1, None, covers=list(covers))
+        told = history(*first, late, seqs=(1, 2, 3), faults=[stop])
+        return checks_repeats.no_needless_repeats(told)
+
+    assert found("id1", "id2") == []
+    assert len(found("id2")) == 1
+
+
 def test_of_requests_written_on_waking_few_are_answered():
     stop = Fault("stop", 0.5, 9.0, heads={f"a probe:P{seq}": seq for seq in range(1, 7)})
     subjects = {seq: f"probe:P{seq}" for seq in range(1, 7)}
