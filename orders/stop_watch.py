@@ -13,7 +13,7 @@ from changefeed.models import FeedAlert
 from orders.lifecycle.recalling import BEING_PACKED
 from orders.models import Shipment, StopRequest
 
-_WATCH_LOCK = 0x51C1D0
+_WATCH_LOCK = 0x51_1CE_0003
 
 
 def watch_stops() -> None:
