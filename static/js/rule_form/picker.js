@@ -26,6 +26,7 @@ export function picker(setting) {
   let showsAllChips = false;
   let isLoading = setting.options instanceof Promise;
   let early = [];
+  let isWanted = false;
   const opened = new Set();
 
   const input = make("input", {
@@ -295,6 +296,7 @@ export function picker(setting) {
   function open() {
     if (isShown()) return;
     active = -1;
+    isWanted = true;
     draw();
     if (single && chosen.length) {
       const place = items.findIndex((item) => item.value === chosen[0]);
@@ -303,6 +305,7 @@ export function picker(setting) {
   }
 
   function close() {
+    isWanted = false;
     list.hidden = true;
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
@@ -325,6 +328,8 @@ export function picker(setting) {
     } else if (event.key === "Escape" && isShown()) {
       event.stopPropagation();
       close();
+    } else if (event.key === "Backspace" && !input.value && early.length) {
+      early.pop();
     } else if (event.key === "Backspace" && !input.value && !single && chosen.length) {
       drop(chosen.at(-1));
     } else if (isShown() && item?.branch !== undefined && !input.value
@@ -392,7 +397,8 @@ export function picker(setting) {
       });
     });
     drawChosen();
-    if (isShown()) draw();
+    // Opened before there was anything to show, it shows it now.
+    if (isWanted) draw();
     const texts = single ? early : early.flatMap(parts);
     early = [];
     const values = texts.map((text) => (isKnown(text) ?? matching(plain(text))[0])?.[0] ?? read(text));
