@@ -24,7 +24,7 @@ class FactsForm(BaseDialogForm):
 
     def facts(self, key: int) -> list[str]:
         """Sentences on the row with that id; none where it is gone."""
-        raise NotImplementedError
+        return []
 
     def get_before_template_context(
         self, request: HttpRequest, object_id: int | str | None = None
@@ -33,51 +33,53 @@ class FactsForm(BaseDialogForm):
         return {"facts": self.facts(int(key)) if key.isdecimal() else []}
 
 
-class RemoveForm(FactsForm):
-    """Whom it is, how many subjects are given up, and since when the oldest of them waits."""
+class EndpointFactsForm(FactsForm):
+    """Names the endpoint, and says what `about` finds out."""
 
     def facts(self, key: int) -> list[str]:
         endpoint = Endpoint.objects.filter(pk=key).first()
-        if endpoint is None:
-            return []
-        waiting = waiting_for(key)
+        return [endpoint.name, *self.about(endpoint)] if endpoint else []
+
+    def about(self, endpoint: Endpoint) -> list[str]:
+        """Sentences beside its name."""
+        return []
+
+
+class RemoveForm(EndpointFactsForm):
+    """How many subjects are given up, and since when the oldest of them waits."""
+
+    def about(self, endpoint: Endpoint) -> list[str]:
+        waiting = waiting_for(endpoint.pk)
         if not waiting.subjects:
             lost = [_("Nothing waits for it: it knows everything it takes.")]
         else:
             lost = [_given_up(waiting), _oldest(waiting)]
         return [
-            endpoint.name,
             *lost,
             _("This cannot be undone. Its settings and signing secrets go too."),
         ]
 
 
-class ResumeForm(FactsForm):
+class ResumeForm(EndpointFactsForm):
     """How much goes out at once."""
 
-    def facts(self, key: int) -> list[str]:
-        endpoint = Endpoint.objects.filter(pk=key).first()
-        if endpoint is None:
-            return []
-        waiting = waiting_for(key)
+    def about(self, endpoint: Endpoint) -> list[str]:
+        waiting = waiting_for(endpoint.pk)
         if not waiting.subjects:
-            return [endpoint.name, _("Nothing waits for it at present.")]
-        return [endpoint.name, _still_undelivered(waiting), _oldest(waiting)]
+            return [_("Nothing waits for it at present.")]
+        return [_still_undelivered(waiting), _oldest(waiting)]
 
 
-class PauseForm(FactsForm, ReasonForm):
-    """Whom it is, and how much waits already."""
+class PauseForm(EndpointFactsForm, ReasonForm):
+    """How much waits already."""
 
-    def facts(self, key: int) -> list[str]:
-        endpoint = Endpoint.objects.filter(pk=key).first()
-        if endpoint is None:
-            return []
-        waiting = waiting_for(key)
+    def about(self, endpoint: Endpoint) -> list[str]:
+        waiting = waiting_for(endpoint.pk)
         now = [_still_undelivered(waiting)] if waiting.subjects else []
-        return [endpoint.name, *now, _("Requests already under way end as they would.")]
+        return [*now, _("Requests already under way end as they would.")]
 
 
-class RotateForm(FactsForm):
+class RotateForm(EndpointFactsForm):
     """Remembers the secret that was the newest when the dialog opened.
 
     Pressed twice, or by two people at once, only the first makes a secret: a second one would
@@ -93,14 +95,10 @@ class RotateForm(FactsForm):
         if found:
             self.fields["newest"].initial = mark_of(found)
 
-    def facts(self, key: int) -> list[str]:
-        endpoint = Endpoint.objects.filter(pk=key).first()
-        if endpoint is None:
-            return []
+    def about(self, endpoint: Endpoint) -> list[str]:
         if len(endpoint.secrets) < 2:
-            return [endpoint.name]
+            return []
         return [
-            endpoint.name,
             _(
                 "Two secrets are in use already. The older of them stops working now: a receiver "
                 "that still checks it will refuse every message."
@@ -108,16 +106,12 @@ class RotateForm(FactsForm):
         ]
 
 
-class RetireForm(FactsForm):
+class RetireForm(EndpointFactsForm):
     """How many secrets stop working."""
 
-    def facts(self, key: int) -> list[str]:
-        endpoint = Endpoint.objects.filter(pk=key).first()
-        if endpoint is None:
-            return []
+    def about(self, endpoint: Endpoint) -> list[str]:
         count = len(endpoint.secrets) - 1
         return [
-            endpoint.name,
             ngettext(
                 "%(count)d older secret stops working.",
                 "%(count)d older secrets stop working.",
@@ -129,7 +123,7 @@ class RetireForm(FactsForm):
 
 
 class LaneFactsForm(FactsForm):
-    """Which message is in hand, and how many are behind it."""
+    """Whose lane it is, and which message is in hand."""
 
     def facts(self, key: int) -> list[str]:
         lane = FeedLane.objects.select_related("endpoint").filter(pk=key).first()
